@@ -52,6 +52,7 @@ forms! {
     CaseForm of Case {
         episode: Episode,
         severity: Severity,
+        least: Severity,
         value: Option<f64>,
         ended: Option<(Timestamp, Ending)>,
         ack: Option<Ack>,

@@ -140,7 +140,7 @@ pub const RULES: [DefaultRule; 24] = [
         NO_API, "too many calls fail"),
     rule("rate_limited", "api.rate_limited", rate(5, 5.0, 1.0), [0, 300], Warning,
         &[], "the API says that it is asked too often"),
-    rule("forbidden_storm", "api.forbidden", rate(5, 10.0, 1.0), [0, 600], Critical,
+    rule("forbidden_storm", "api.forbidden", rate(10, 8.0, 1.0), [0, 600], Critical,
         &["credentials_refused"], "the API refuses this client again and again"),
     rule("breaker_open", "breaker.open", Condition::Event, [0, 360], Warning,
         &["credentials_refused"], "calls are withheld, since they fail"),

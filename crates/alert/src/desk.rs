@@ -1,6 +1,6 @@
 //! What is told, to whom and when. Facts go in; messages to store and to send come out, and receipts go in again.
 //!
-//! Nothing is decided by what happened and all by what is: each channel is told what it does not know yet of what is true now.
+//! Hardly anything is decided by what happened and nearly all by what is: each channel is told what it does not know yet of what is true now.
 //! So a channel that was down, a silence that ends, a cause that is gone and a process that was restarted need no rules of their
 //! own. A channel has at most one message of a group under way; what has changed by the time that it answers again replaces
 //! it.
@@ -234,6 +234,9 @@ impl Desk {
                 self.changed(&key, now);
                 self.notice(&key, episode.id);
                 self.doubt_consequences(&key);
+                // What is hidden by it from now on says how severe it is.
+                let mut left = plan::MOST_LOOKED;
+                self.dirty.extend(self.engine.consequences(&key, &mut left));
             }
             Turn::Severity => {
                 if let Some(case) = self.case(&key, episode.id) {

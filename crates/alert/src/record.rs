@@ -33,6 +33,8 @@ pub struct Case {
     pub episode: Episode,
     /// How severe it is, or was.
     pub severity: Severity,
+    /// It is no less severe than the worst of its consequences was.
+    pub least: Severity,
     /// The last value that was measured.
     pub value: Option<f64>,
     /// When and why it ended, if it did.

@@ -94,6 +94,29 @@ fn a_cause_is_as_severe_as_the_worst_that_is_listed_in_its_message() {
 }
 
 #[test]
+fn a_cause_that_comes_after_its_consequence_was_told_is_as_severe_at_once_and_stays_so_over_restarts() {
+    let mut stage = escalating();
+    stage.is("late", "at=x", 9.0);
+    stage.pass(60);
+    assert!(stage.told().last().is_some_and(|line| line.contains("New late{at=x} ERROR")));
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: New open{at=x} ERROR"), "{told:?}");
+    // Its escalation goes on where it was.
+    for _ in 0..4 {
+        stage.pass_in_steps(500, 5);
+        stage.restart(5);
+    }
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("phone: New open{at=x} ERROR"), "{told:?}");
+    stage.is("late", "at=x", 1.0);
+    stage.restart(5);
+    stage.pass(600);
+    assert_eq!(stage.told(), [""; 0], "no less severe than it was");
+}
+
+#[test]
 fn ten_thousand_alerts_at_once_are_one_message_of_bounded_length() {
     let mut stage = stage();
     for place in 0..10_000 {
@@ -177,7 +200,10 @@ fn an_alert_has_settled_once_it_was_stable_for_half_an_hour_with_one_change_in_t
     assert!(told.len() == 1 && told[0].contains("Flapping"), "that it fires: {told:?}");
     stage.pass_in_steps(60, 10);
     let told = stage.told();
-    assert!(told.len() == 1 && told[0].contains("Settled"), "and not an hour after the last change: {told:?}");
+    assert!(
+        told.len() == 1 && told[0].contains("Settled"),
+        "and not an hour after the last change: {told:?}"
+    );
 }
 
 #[test]

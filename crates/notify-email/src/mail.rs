@@ -67,7 +67,8 @@ pub(crate) fn compose(
     if let Some(first) = first(attempt) {
         builder = builder.in_reply_to(first.to_owned()).references(first.to_owned());
     }
-    let boundary = format!("=_{}", attempt.row.key.idempotency_key());
+    // At most 70 characters: without the name of the channel, which may be long.
+    let boundary = format!("=_{}-{}", attempt.row.key.episode, attempt.row.key.step);
     let part = |kind, body: String| SinglePart::builder().header(kind).body(body);
     let alternative = MultiPart::alternative().boundary(boundary);
     let alternative = alternative.singlepart(part(ContentType::TEXT_PLAIN, plain));

@@ -5,8 +5,8 @@
 //! The grid does not drift: a late run does not move later ticks. Another interval starts another grid
 //! ([`Scheduler::reconfigure`]).
 //!
-//! A lane makes **progress** when work is committed, or when a scan finds nothing due. A tick is not progress, and
-//! neither is a run in which everything failed.
+//! A lane makes **progress** when work is committed, or when a run ends and has left nothing: nothing failed, and nothing was
+//! deferred. A tick is not progress.
 //!
 //! Facts go in (`handle_*`), runs to start come out ([`Scheduler::poll`]), and [`Scheduler::poll_timeout`] says when to
 //! come back. It starts nothing itself, reads no clock, and does not know what a run does.

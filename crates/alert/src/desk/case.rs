@@ -278,6 +278,7 @@ impl Case {
         SavedCase {
             episode: self.episode,
             severity: self.severity,
+            least: self.least,
             value: self.value,
             ended: self.ended,
             ack: self.ack.clone(),
@@ -307,6 +308,7 @@ impl Case {
             opened: saved.opened.map(|opened| clock.at(opened)),
             step: saved.step,
             is_notice: saved.is_notice,
+            least: saved.least,
             told: told.collect(),
             ..Self::new(saved.episode, saved.severity, saved.value)
         }

@@ -5,7 +5,7 @@ use ttm_kernel::Moment;
 use super::case::Around;
 use super::plan::Wish;
 use super::{AlertKey, Case, Desk, ThreadKey};
-use crate::{ChannelId, EpisodeId, Hidden};
+use crate::{ChannelId, EpisodeId, Hidden, Transition, Turn};
 
 impl Desk {
     /// Looks at an alert.
@@ -49,7 +49,9 @@ impl Desk {
         let Some(case) = newest.filter(|case| case.severity < severity) else { return };
         case.set_severity(severity);
         case.least = severity;
-        let id = case.episode.id;
+        let (episode, value, id) = (Some(case.episode), case.value, case.episode.id);
+        let (key, at) = (root.clone(), self.clock.wall(self.clock.now()));
+        self.turns.push_back(Transition { key, turn: Turn::Severity, episode, severity, value, at });
         self.notice(root, id);
         self.unsaved.record(root);
         self.dirty.insert(root.clone());

@@ -103,7 +103,8 @@ impl Desk {
         true
     }
 
-    /// Goes on with other rules and settings. Alerts of rules that stay go on, as severe as their rule is now; see
+    /// Goes on with other rules and settings. Alerts of rules that stay go on, as severe as their rule and the worst
+    /// of their consequences make them now; see
     /// [`Engine::reconfigure`](crate::Engine::reconfigure). This is not done in slices: it takes as long as there are alerts.
     pub fn reconfigure(&mut self, rules: RuleSet, config: NotifyConfig, now: Now) {
         self.engine.reconfigure(rules, now.moment, now.wall);

@@ -38,7 +38,7 @@ pub(super) struct Wish {
 }
 
 /// How many alerts are looked at for the consequences of those in one message.
-const MOST_LOOKED: usize = 1_000;
+pub(super) const MOST_LOOKED: usize = 1_000;
 
 impl News {
     /// Whether it is told along with what others of its group have to tell, though its own time has not come.

@@ -126,10 +126,11 @@ fn case() -> impl Strategy<Value = Case> {
     let ack = (text(), time(), severity()).prop_map(|(by, at, severity)| Ack { by, at, severity });
     let opened = option::of(time());
     let rest = (any::<u8>(), any::<bool>(), vec(told(), 0..3));
-    (episode(), severity(), value(), ended(), option::of(ack), opened, rest).prop_map(
-        |(episode, severity, value, ended, ack, opened, (step, is_notice, told))| Case {
+    (episode(), (severity(), severity()), value(), ended(), option::of(ack), opened, rest).prop_map(
+        |(episode, (severity, least), value, ended, ack, opened, (step, is_notice, told))| Case {
             episode,
             severity,
+            least,
             value,
             ended,
             ack,
@@ -249,7 +250,9 @@ fn quiet() -> impl Strategy<Value = Quiet> {
         severity,
         labels: alert.map(|alert| alert.labels),
     });
-    (matcher, prop_oneof![once(), weekly()], text(), text()).prop_map(|(matcher, when, author, reason)| {
+    let seen =
+        || text().prop_filter("it is seen as what it is", |text| Quiet::is_text(&format!("ada {text}")));
+    (matcher, prop_oneof![once(), weekly()], seen(), seen()).prop_map(|(matcher, when, author, reason)| {
         Quiet::try_new(matcher, when, &format!("ada {author}"), &format!("because {reason}")).expect("valid")
     })
 }
@@ -266,13 +269,12 @@ fn weekly() -> impl Strategy<Value = When> {
     let zone = zone.prop_map(|name| Zone::parse(name).expect("it exists"));
     let days: Vec<Weekday> = Weekday::Monday.cycle_forward().take(7).collect();
     (zone, subsequence(days, 1..=7), [clock(), clock()], date(), 0..366_i64).prop_map(
-        |(zone, days, [from, to], first, most)| When::Weekly {
-            zone,
-            days,
-            from,
-            to,
-            first,
-            last: first.checked_add(SignedDuration::from_hours(24 * most)).ok(),
+        |(zone, mut days, [from, to], first, most)| {
+            // It is on its first day at least.
+            days.retain(|day| *day != first.weekday());
+            days.push(first.weekday());
+            let last = first.checked_add(SignedDuration::from_hours(24 * most)).ok();
+            When::Weekly { zone, days, from, to, first, last }
         },
     )
 }

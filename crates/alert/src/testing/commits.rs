@@ -85,6 +85,7 @@ pub(super) fn records(epoch: Epoch) -> Vec<AlertRecord> {
             let case = |number| Case {
                 episode: episode(epoch, number),
                 severity,
+                least: severity,
                 value: Some(1e300).filter(|_| is_over),
                 ended: ended.map(|ending| (wall(5), ending)),
                 ack: Some(Ack { by: text.clone(), at: wall(3), severity }).filter(|_| is_over),

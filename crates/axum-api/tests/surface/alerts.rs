@@ -50,6 +50,7 @@ pub(crate) fn alert(rule: &str, pairs: &str, phase: Phase, severity: Severity) -
         opened: Some(at(60)),
         step: 0,
         is_notice: false,
+        least: Severity::Info,
         told: Vec::new(),
     };
     AlertView {

@@ -39,6 +39,7 @@ fn firing(number: u64) -> AlertRecord {
         opened: Some(AT),
         step: 0,
         is_notice: false,
+        least: Severity::Info,
         told: vec![told("ops"), told("phone")],
     };
     AlertRecord { cases: vec![case], ..record(number, false) }

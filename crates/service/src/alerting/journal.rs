@@ -65,17 +65,19 @@ impl Told {
     /// Reads what an earlier process told, unless it is known. Says whether to go on with what is known now: not while a disk takes its
     /// time, since nothing is lost there, unless it does so again and again.
     pub(crate) async fn read(&self) -> bool {
-        let mut kept = self.kept.lock().await;
-        if kept.is_read {
+        if self.kept.lock().await.is_read {
             return true;
         }
-        match self.file.call(LONG, AlertJournal::read).await {
+        // Without the lock: what is told meanwhile is sent, and waits for no disk.
+        let read = self.file.call(LONG, AlertJournal::read).await;
+        let mut kept = self.kept.lock().await;
+        match read {
             None => kept.is_read = true,
             Some(Ok(Journal { sent, torn })) => {
                 if torn > 0 {
                     tracing::warn!(torn, "what was being kept of messages when a process ended is lost");
                 }
-                (kept.is_read, kept.in_file) = (true, !sent.is_empty());
+                (kept.is_read, kept.in_file) = (true, kept.in_file || !sent.is_empty());
                 let since = std::mem::replace(&mut kept.sent, sent);
                 kept.add(since);
             }
@@ -90,16 +92,21 @@ impl Told {
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::error!(%error, "what was told while the store was away cannot be read, and is set aside");
-                match self.file.call(LONG, AlertJournal::set_aside).await {
-                    Some(Err(error)) => tracing::error!(%error, "it cannot be set aside, either"),
-                    Some(Ok(())) | None => kept.is_read = true,
-                }
+                self.set_aside(&mut kept).await;
             }
             Some(Err(error)) => {
                 tracing::error!(%error, "what was told while the store was away cannot be read, and is left as it is");
             }
         }
         true
+    }
+
+    /// What the file has is for a person from now on.
+    async fn set_aside(&self, kept: &mut Kept) {
+        if let Some(Err(error)) = self.file.call(LONG, AlertJournal::set_aside).await {
+            return tracing::error!(%error, "what was told while the store was away cannot be set aside");
+        }
+        (kept.is_read, kept.in_file) = (true, false);
     }
 
     /// What is known to have been told. `None` while something is being kept.
@@ -115,7 +122,15 @@ impl Told {
     /// The store has everything that had been added by then. What has been added since stays, with all before it.
     pub(crate) async fn clear(&self, by: u64) {
         let mut kept = self.kept.lock().await;
-        if self.added() != by || !kept.is_read {
+        if self.added() != by {
+            return;
+        }
+        if !kept.is_read {
+            // The store has what this process told. What an earlier one told is known to nobody, and must not come back for the next
+            // one when it is long over.
+            if kept.late >= MOST_LATE {
+                self.set_aside(&mut kept).await;
+            }
             return;
         }
         kept.sent.clear();
@@ -201,9 +216,22 @@ mod tests {
         runtime.block_on(told.append(&small::row(1, 1), None));
         journal.heal();
         journal.append(&Journalled { row: small::row(2, 1), outcome: None }).expect("it works again");
-        runtime.block_on(told.clear(told.added()));
-        assert!(!journal.sent().is_empty(), "not before it was read");
         assert!(runtime.block_on(told.read()));
         assert_eq!(told.sent().map(|sent| sent.len()), Some(2), "once it answers, what it has counts");
+    }
+
+    #[test]
+    fn what_was_never_read_is_set_aside_when_the_store_has_everything() {
+        let journal = FakeAlertJournal::new();
+        let (runtime, told) = told(&journal);
+        journal.append(&Journalled { row: small::row(2, 1), outcome: None }).expect("it works");
+        journal.fail_with(io::ErrorKind::TimedOut);
+        assert!(!runtime.block_on(told.read()));
+        runtime.block_on(told.clear(told.added()));
+        assert!(runtime.block_on(told.read()));
+        journal.heal();
+        assert_eq!(journal.sent().len(), 1, "it was late once only");
+        runtime.block_on(told.clear(told.added()));
+        assert!(journal.sent().is_empty(), "the next process would take it for what is");
     }
 }

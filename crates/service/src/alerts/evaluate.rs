@@ -38,9 +38,9 @@ impl Alerts {
         if sampled > self.seat.resources_seen {
             // A share of the processors needs two samples.
             let is_first = self.seat.resources_seen.is_none();
-            self.seat.resources_seen = sampled;
             let found = measure::resources(sample.as_ref(), is_first, wall);
             self.judge("resources", &found, now).await;
+            self.seat.resources_seen = sampled;
         }
         // Not before, so that whoever replaces this part meanwhile measures at once.
         self.seat.next_evaluation = now + self.resident.settings.alerts.every;

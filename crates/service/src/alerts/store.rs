@@ -10,6 +10,8 @@ use super::{Alerts, Read};
 use crate::bounded::bounded;
 use crate::stores::StoreUse;
 
+/// What is under way when the store was read may take so long to be answered.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How soon a store that has failed is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -25,12 +27,17 @@ impl Alerts {
     /// Reads what the store has, and goes on with it once nothing is under way that the desk which has read it would not know of. While
     /// the store does not answer, what is CRITICAL goes out from memory.
     pub(super) fn go_on_reading(&mut self, now: Now) {
-        // What was under way until now is in the journal as it ended.
+        // What was under way until now is in the journal as it ended, or is sent again under the same key.
+        if self.loaded.is_some() && now.moment >= self.retry_at && !self.sends.is_empty() {
+            self.sends.clear();
+            self.seat.give_up_what_is_under_way(now);
+        }
         if self.sends.is_empty()
             && let Some(journal) = self.resident.alerting.journal.sent()
             && let Some(loaded) = self.loaded.take()
         {
             self.seat.read(&Loaded { journal, ..loaded }, now);
+            self.retry_at = now.moment;
             return;
         }
         if self.loaded.is_none() && self.load.is_none() && now.moment >= self.retry_at {
@@ -66,6 +73,7 @@ impl Alerts {
             Ok(loaded) => {
                 stores.unreadable(StoreUse::Alerts, &loaded.unreadable);
                 self.loaded = Some(loaded);
+                self.retry_at = now.moment + ANSWER;
             }
             Err(_) if self.seat.goes_unread => {}
             Err(_) => {
