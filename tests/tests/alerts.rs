@@ -1,10 +1,13 @@
 //! An alert of the real service: it fires, is told, seen and silenced, and all of that is known to the next process.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
+use std::sync::mpsc;
+use std::thread;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -17,7 +20,7 @@ const PUBLIC: &str = "https://ops.example.org/ttm";
 fn service(folder: &Path) -> Program {
     // Nobody listens there once this is dropped.
     let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    Program::start(ttm(folder).args(["run", "--log", "info"]).envs([
+    Program::start(ttm(folder).args(["run", "--config", "ttm.toml", "--log", "info"]).envs([
         ("TTM_API__LISTEN", "127.0.0.1:0"),
         ("TTM_API__TOKEN_FILE", "token"),
         ("TTM_API__PUBLIC_URL", PUBLIC),
@@ -54,6 +57,30 @@ fn json_of(done: &Output) -> Value {
     told(done).parse().expect("JSON")
 }
 
+/// A receiver of a webhook that takes everything, and the bodies of what it took.
+fn receiver() -> (SocketAddr, mpsc::Receiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (sender, bodies) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(&stream);
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).expect("a body");
+            (&stream).write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").expect("answered");
+            let _ = sender.send(serde_json::from_slice(&body).expect("JSON"));
+        }
+    });
+    (address, bodies)
+}
+
 /// What the log says of the breaker: the channel that is always there.
 fn fired(program: &mut Program) -> String {
     let is_told = |entry: &Value| entry["rule"] == "breaker_open" && entry["message_id"].is_string();
@@ -75,11 +102,20 @@ fn an_alert_is_told_seen_and_silenced_and_the_next_process_knows_all_of_it() {
     fs::write(folder.join("token"), TOKEN).expect("written");
     fs::set_permissions(folder.join("token"), fs::Permissions::from_mode(0o600)).expect("ours");
 
+    let (hook, bodies) = receiver();
+    let config = format!(
+        "[alerts]\ndefault_channels = [\"log\", \"ops\"]\n[alerts.channels.ops]\nkind = \"webhook\"\nurl = \"http://{hook}/ops\"\n"
+    );
+    fs::write(folder.join("ttm.toml"), config).expect("written");
+
     let mut first = service(folder);
     let address = first.address();
-    let message = fired(&mut first);
-    let link = message.split("Acknowledge: ").nth(1).and_then(|rest| rest.split([' ', ';']).next());
-    let link = link.unwrap_or_else(|| panic!("{message}")).trim_end_matches('.').to_owned();
+    let logged = fired(&mut first);
+    assert!(logged.contains("ttm alerts ack ") && !logged.contains("signature="), "{logged}");
+    let message = bodies.iter().find(|body| body["rule"] == "breaker_open").expect("it is told");
+    let message = message["description"].as_str().expect("a description");
+    let link = message.split_whitespace().find(|word| word.starts_with(PUBLIC));
+    let link = link.unwrap_or_else(|| panic!("{message}")).to_owned();
     let show = |address| json_of(&ask(folder, address, &["alerts", "show", "breaker_open", "--json"]));
     let mut alert = show(address);
     while alert["receipts"].as_array().is_none_or(Vec::is_empty) || alert["timeline"] == json!([]) {

@@ -86,7 +86,9 @@ pub(crate) fn check_body(body: &Value, id: &str) -> Result<(), String> {
     }
     let key = text(&message["idempotency_key"]);
     let lead = format!("{}-{}-", text(&message["id"]), text(&message["episode"]));
-    if key != id || key.strip_prefix(&lead).is_none_or(|step| step.parse::<u32>().is_err()) {
+    let rest = key.strip_prefix(&lead).and_then(|rest| rest.split_once('-'));
+    let is_whole = rest.is_some_and(|(step, channel)| step.parse::<u32>().is_ok() && !channel.is_empty());
+    if key != id || !is_whole {
         return Err(format!("its key is {key}, with {id} in its headers, and it is about {lead}"));
     }
     if message["group_key"] != message["rule"] {

@@ -18,7 +18,8 @@ type Messages = BTreeSet<String>;
 fn name(request: &Request) -> String {
     let (rule, _) = request.says();
     let episode = request.body["episode"].as_str().expect("it is in order");
-    let (_, step) = request.key.rsplit_once('-').expect("it is in order");
+    let without_channel = request.key.strip_suffix(&format!("-{}", request.channel)).expect("its channel");
+    let (_, step) = without_channel.rsplit_once('-').expect("it is in order");
     format!("{} {rule} {episode} {step}", request.channel)
 }
 

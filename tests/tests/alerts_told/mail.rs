@@ -118,7 +118,7 @@ fn an_alert_and_its_end_are_mailed_under_tls_with_a_login_and_the_end_answers_th
     assert_eq!((&first["importance"], &second["importance"]), (&json!("high"), &json!(null)));
     assert_eq!((&first["references"], &first["in-reply-to"]), (&json!(null), &json!(null)));
     let id = first["message-id"].as_str().expect("an id");
-    assert!(id.ends_with("-1@example.org>"), "{id}");
+    assert!(id.ends_with("-1-mail@example.org>"), "{id}");
     assert_eq!((&second["references"], &second["in-reply-to"]), (&json!(id), &json!(id)));
     assert_ne!(second["message-id"], first["message-id"]);
 }
