@@ -183,6 +183,11 @@ fn what_kept_changing_and_then_fires_on_and_on_is_told_to_fire() {
         stage.pass_in_steps(360, 5);
     }
     assert_eq!(stage.told(), [""; 0], "once is enough");
+    stage.is("load", "at=x", 5.0);
+    stage.pass_in_steps(1_900, 5);
+    let told = stage.told();
+    assert!(told.len() == 1 && told[0].ends_with("ops: Resolved load{at=x} CRITICAL"), "{told:?}");
+    assert_eq!(stage.believed(), [""; 0]);
 }
 
 #[test]

@@ -344,8 +344,10 @@ impl Subject {
         if !self.is_flapping {
             return Some(newest + HOUR);
         }
-        let second = self.changes.len().checked_sub(2).map(|place| self.changes[place] + HOUR);
-        let settled = second.unwrap_or(Moment::ZERO).max(newest + STABLE);
+        // Whoever was told that it fires on and on hears of its end as soon as that lasts.
+        let before = self.changes.len().checked_sub(2).filter(|_| !self.has_lasted);
+        let second = before.map_or(Moment::ZERO, |place| self.changes[place] + HOUR);
+        let settled = second.max(newest + STABLE);
         if settled <= now {
             (self.is_flapping, self.noticed) = (false, None);
             return Some(newest + HOUR);
