@@ -233,8 +233,7 @@ impl Desk {
                 self.given_up += subject.collapse();
                 self.changed(&key, now);
                 self.notice(&key, episode.id);
-                self.doubt_consequences(&key);
-                // What is hidden by it from now on says how severe it is.
+                // What is hidden by it from now on is not sent, if it waits, and says how severe it is.
                 let mut left = plan::MOST_LOOKED;
                 self.dirty.extend(self.engine.consequences(&key, &mut left));
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AlertKey, Case, Desk, QuietId};
-use crate::{ChannelId, Hidden, Labels, Now};
+use crate::{Hidden, Labels, Now};
 
 /// How long a silence or a window is kept after its end: the wall clock may have been wrong about that.
 const KEPT_AFTER_ITS_END: Duration = Duration::from_hours(1);
@@ -61,20 +61,6 @@ impl Desk {
         for (id, _) in gone {
             self.quiets.remove(&id);
             self.unsaved.quiet(id, None);
-        }
-    }
-
-    /// A cause fires: what waits to be sent may be its consequence.
-    pub(super) fn doubt_consequences(&mut self, cause: &AlertKey) {
-        let rules = Arc::clone(self.engine.rules());
-        let Some(rule) = rules.find(&cause.rule) else { return };
-        for consequence in rules.inhibited_by(rule) {
-            let group = rules.name(*consequence);
-            let first = (Arc::clone(&group), ChannelId::new(""));
-            let of_group = self.threads.range(first..).map(|(key, _)| key).take_while(|(of, _)| *of == group);
-            for thread in of_group.cloned().collect::<Vec<_>>() {
-                self.doubt(&thread);
-            }
         }
     }
 
