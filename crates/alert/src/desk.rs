@@ -215,12 +215,16 @@ impl Desk {
         self.turns.pop_front()
     }
 
+    fn record_turn(&mut self, turn: Transition) {
+        if self.turns.len() >= MOST_TURNS {
+            self.turns.pop_front();
+        }
+        self.turns.push_back(turn);
+    }
+
     fn handle_transition(&mut self, transition: Transition) {
         if matches!(transition.turn, Turn::Fired | Turn::Severity | Turn::Resolved(_)) {
-            if self.turns.len() >= MOST_TURNS {
-                self.turns.pop_front();
-            }
-            self.turns.push_back(transition.clone());
+            self.record_turn(transition.clone());
         }
         let Transition { key, turn, episode, severity, value, at } = transition;
         self.unsaved.record(&key);

@@ -141,15 +141,16 @@ pub struct Loaded {
 
 /// What of these rows can be read; what is wrong with the others is added to `unreadable`. One of them does not keep a process from
 /// knowing the rest.
-pub fn readable<T>(
-    rows: impl IntoIterator<Item = Result<T, StoreError>>,
+pub fn readable<T, E>(
+    rows: impl IntoIterator<Item = Result<T, E>>,
+    wrong: fn(E) -> StoreError,
     unreadable: &mut Vec<String>,
 ) -> Vec<T> {
     let mut read = Vec::new();
     for row in rows {
         match row {
             Ok(row) => read.push(row),
-            Err(error) => unreadable.push(error.said()),
+            Err(error) => unreadable.push(wrong(error).said()),
         }
     }
     read

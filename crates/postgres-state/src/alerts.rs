@@ -29,10 +29,10 @@ impl PostgresAlertStore {
         tx.commit().await?;
         let mut unreadable = Vec::new();
         let loaded = Loaded {
-            records: readable(records.iter().map(rows::record).map(said), &mut unreadable),
-            rows: readable(messages.iter().map(rows::message).map(said), &mut unreadable),
-            quiets: readable(quiets.iter().map(rows::quiet).map(said), &mut unreadable),
-            receipts: readable(receipts.iter().rev().map(rows::receipt).map(said), &mut unreadable),
+            records: readable(records.iter().map(rows::record), store_error, &mut unreadable),
+            rows: readable(messages.iter().map(rows::message), store_error, &mut unreadable),
+            quiets: readable(quiets.iter().map(rows::quiet), store_error, &mut unreadable),
+            receipts: readable(receipts.iter().rev().map(rows::receipt), store_error, &mut unreadable),
             ..Loaded::default()
         };
         Ok(Loaded { unreadable, ..loaded })
@@ -69,10 +69,6 @@ impl PostgresAlertStore {
         tx.commit().await?;
         Ok(Ok(()))
     }
-}
-
-fn said<T>(read: Result<T, sqlx::Error>) -> Result<T, StoreError> {
-    read.map_err(store_error)
 }
 
 fn count(number: usize) -> i64 {

@@ -88,7 +88,7 @@ impl Told {
                         "the disk is late with what was told while the store was away: it may be told again"
                     );
                 }
-                return kept.late >= MOST_LATE;
+                return kept.is_late();
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::error!(%error, "what was told while the store was away cannot be read, and is set aside");
@@ -128,7 +128,9 @@ impl Told {
         if !kept.is_read {
             // The store has what this process told. What an earlier one told is known to nobody, and must not come back for the next
             // one when it is long over.
-            if kept.late >= MOST_LATE {
+            if kept.is_late() {
+                // Once: a disk that hangs is not asked with each commit.
+                kept.late = 0;
                 self.set_aside(&mut kept).await;
             }
             return;
@@ -143,13 +145,19 @@ impl Told {
         (kept.in_file, kept.has_failed) = (false, false);
     }
 
-    /// Whether there is nothing to clear.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.kept.try_lock().is_ok_and(|kept| kept.sent.is_empty() && !kept.in_file)
+    /// Whether there is something to clear, and nothing is being done about it.
+    pub(crate) fn is_to_be_cleared(&self) -> bool {
+        let is_any = |kept: &Kept| !kept.sent.is_empty() || kept.in_file || !kept.is_read && kept.is_late();
+        self.kept.try_lock().is_ok_and(|kept| is_any(&kept))
     }
 }
 
 impl Kept {
+    /// Whether the disk was late so often that nobody waits for it.
+    fn is_late(&self) -> bool {
+        self.late >= MOST_LATE
+    }
+
     fn add(&mut self, new: impl IntoIterator<Item = Journalled>) {
         let known = std::mem::take(&mut self.sent);
         self.sent = Journal::of(known.into_iter().chain(new), 0).sent;
@@ -187,7 +195,7 @@ mod tests {
             told.clear(stored).await;
             assert_eq!(journal.sent().len(), 2, "nobody knows yet whether the store has the second");
             told.clear(told.added()).await;
-            assert_eq!((journal.sent().len(), told.is_empty()), (0, true));
+            assert_eq!((journal.sent().len(), told.is_to_be_cleared()), (0, false));
         });
     }
 
@@ -221,17 +229,44 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_read_is_set_aside_when_the_store_has_everything() {
+    fn what_was_never_read_is_set_aside_once_the_store_has_everything() {
         let journal = FakeAlertJournal::new();
         let (runtime, told) = told(&journal);
         journal.append(&Journalled { row: small::row(2, 1), outcome: None }).expect("it works");
         journal.fail_with(io::ErrorKind::TimedOut);
         assert!(!runtime.block_on(told.read()));
-        runtime.block_on(told.clear(told.added()));
+        assert!(!told.is_to_be_cleared(), "it was late once only");
         assert!(runtime.block_on(told.read()));
         journal.heal();
-        assert_eq!(journal.sent().len(), 1, "it was late once only");
+        assert_eq!((journal.sent().len(), told.is_to_be_cleared()), (1, true));
         runtime.block_on(told.clear(told.added()));
         assert!(journal.sent().is_empty(), "the next process would take it for what is");
+        assert!(!told.is_to_be_cleared());
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_asked_to_set_it_aside_once() {
+        let journal = FakeAlertJournal::new();
+        let (runtime, told) = told(&journal);
+        journal.fail_with(io::ErrorKind::TimedOut);
+        runtime.block_on(async {
+            told.read().await;
+            told.read().await;
+            told.clear(told.added()).await;
+        });
+        assert!(!told.is_to_be_cleared());
+    }
+
+    #[test]
+    fn while_it_is_being_cleared_nobody_else_is_to_clear_it() {
+        let journal = FakeAlertJournal::new();
+        let (runtime, told) = told(&journal);
+        runtime.block_on(async {
+            assert!(told.read().await);
+            told.append(&small::row(1, 1), None).await;
+            assert!(told.is_to_be_cleared());
+            let _clearing = told.kept.lock().await;
+            assert!(!told.is_to_be_cleared());
+        });
     }
 }

@@ -108,7 +108,7 @@ impl Alerts {
     /// The store has everything that was told from memory.
     pub(super) fn clear_journal(&self) {
         let journal = &self.resident.alerting.journal;
-        if self.seat.under_way.is_empty() && self.seat.desk.is_saved() && !journal.is_empty() {
+        if self.seat.under_way.is_empty() && self.seat.desk.is_saved() && journal.is_to_be_cleared() {
             // Read before anything else can be told: what is told from here on is not among it.
             let (journal, by) = (journal.clone(), journal.added());
             let clear = async move { journal.clear(by).await };
