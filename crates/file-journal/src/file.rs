@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
 use crate::lines::{Text, parse};
+
+/// How much of the disk is kept for a journal from its first use on: it is for the very time in which the disk may be full.
+const ROOM: u64 = 256 * 1024;
 
 /// A journal's file. Nothing is opened or created before it is used.
 #[derive(Debug)]
@@ -42,7 +45,17 @@ impl JournalFile {
             Err(error) => Err(error),
         };
         let _turn = self.turn.lock();
-        self.told(read(), "cannot be read")
+        let text = self.told(read(), "cannot be read")?;
+        self.keep_room();
+        Ok(text)
+    }
+
+    /// Keeps room for what will be added, behind the end of the file. Without it, as in a file system that keeps none, what is added
+    /// has to find room then.
+    fn keep_room(&self) {
+        if let Ok(file) = open_or_create(&self.path) {
+            let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, ROOM);
+        }
     }
 
     /// Adds lines behind the whole ones, of which `whole` says how many bytes there are.
@@ -100,12 +113,16 @@ impl JournalFile {
 
     pub(crate) fn clear(&self) -> io::Result<()> {
         let _turn = self.turn.lock();
-        self.told(remove(&self.path), "cannot be removed")
+        self.told(remove(&self.path), "cannot be removed")?;
+        self.keep_room();
+        Ok(())
     }
 
     pub(crate) fn set_aside(&self) -> io::Result<()> {
         let _turn = self.turn.lock();
-        self.told(rename_by_time(&self.path), "cannot be set aside")
+        self.told(rename_by_time(&self.path), "cannot be set aside")?;
+        self.keep_room();
+        Ok(())
     }
 
     fn text<T>(&self, file: &File, entry: impl Fn(&[u8]) -> Result<T, String>) -> io::Result<Text<T>> {
@@ -159,7 +176,10 @@ fn content(file: &File, most: u64) -> io::Result<Vec<u8>> {
 
 /// Writes this after the first `keep` bytes. If that fails, these alone are left, as far as the disk still does anything.
 fn replace_tail(file: &File, keep: u64, tail: &[u8]) -> io::Result<()> {
-    file.set_len(keep)?;
+    // A file that is cut, even to the length that it has, may lose the room behind its end.
+    if file.metadata()?.len() != keep {
+        file.set_len(keep)?;
+    }
     let written = file.write_all_at(tail, keep).and_then(|()| file.sync_all());
     if written.is_err() {
         let _ = file.set_len(keep).and_then(|()| file.sync_all());

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use ttm_file_journal::FileAlertJournal;
 use ttm_kernel::Severity;
 
 const HEADER: &str = "ttm-alert-journal 1\n";
+const ROOM: u64 = 256 * 1024;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 fn folder() -> TempDir {
@@ -68,8 +69,8 @@ fn refused(content: &[u8]) -> String {
     assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
     journal.set_aside().expect("set_aside works");
     assert_eq!(journal.read().expect("it is empty"), Journal::default());
-    let kept =
-        fs::read_dir(folder.path()).expect("a folder").next().expect("a file").expect("an entry").path();
+    let files = fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let kept = files.into_iter().find(|path| path != journal.path()).expect("a file");
     assert_eq!(fs::read(kept).expect("it is kept"), content);
     let message = error.to_string();
     let start = format!("{}: cannot be read: ", journal.path().display());
@@ -98,7 +99,7 @@ fn a_file_is_lines_that_a_person_can_read_and_no_other_user_can() {
     let mode = fs::metadata(journal.path()).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     journal.clear().expect("clear works");
-    assert!(!journal.path().exists());
+    assert_eq!(fs::metadata(journal.path()).expect("room is kept").len(), 0);
 }
 
 #[test]
@@ -245,6 +246,19 @@ fn what_has_no_form_is_refused_before_the_file_is_touched() {
     let end = "cannot be written: the message ops: store_down{store=state} 1-7, 1 has the number NaN";
     assert!(error.to_string().ends_with(end), "{error}");
     assert!(!journal.path().exists());
+}
+
+#[test]
+fn room_is_kept_from_the_first_read_on_and_not_lost_by_what_is_added_or_cleared() {
+    let folder = folder();
+    let journal = journal(&folder);
+    let kept = || fs::metadata(journal.path()).expect("a file").blocks() * 512;
+    journal.read().expect("nothing was written");
+    assert!(kept() >= ROOM, "{}", kept());
+    append(&journal, &[sent(1), delivered(1)]);
+    assert!(kept() >= ROOM, "{}", kept());
+    journal.clear().expect("clear works");
+    assert!(kept() >= ROOM, "{}", kept());
 }
 
 #[test]

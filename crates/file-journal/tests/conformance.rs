@@ -79,7 +79,7 @@ fn a_file_is_lines_that_a_person_can_read_and_no_other_user_can() {
     let mode = fs::metadata(journal.path()).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     journal.clear().expect("clear works");
-    assert_eq!(names(folder.path()), Vec::<PathBuf>::new());
+    assert_eq!(fs::metadata(journal.path()).expect("room is kept").len(), 0);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn what_is_set_aside_has_a_name_of_its_own_and_overwrites_nothing() {
     }
     let kept =
         ["last-words.20270115T080000Z", "last-words.20270115T080000Z-2", "last-words.20270115T080000Z-3"];
-    assert_eq!(names(folder.path()), kept.map(PathBuf::from));
+    assert_eq!(names(folder.path())[1..], kept.map(PathBuf::from), "beside the one that room is kept for");
     let content = kept.map(|name| fs::read_to_string(folder.path().join(name)).expect("a file"));
     assert_eq!(content, ["one", "two", "three"]);
 }
