@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response, map_response_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use tokio::sync::Semaphore;
@@ -15,7 +15,7 @@ use ttm_breaker::Order;
 
 use crate::access::authenticate;
 use crate::app::{ApiState, App};
-use crate::headers::harden;
+use crate::headers::{harden, say_when};
 use crate::host::check_host;
 use crate::limits::{MAX_BODY_BYTES, limit_size, panicked, shed_load, time_out};
 use crate::problem::{Problem, quoted};
@@ -28,7 +28,7 @@ use crate::{
 pub fn router(state: ApiState, config: ApiConfig) -> Router {
     let config = Arc::new(config);
     let slots = Arc::new(Semaphore::new(config.max_requests));
-    let timeout = (state.runtime.clone(), config.clone());
+    let (timeout, runtime) = ((state.runtime.clone(), config.clone()), state.runtime.clone());
     let app = App::new(state, config.clone());
     let health = Router::new()
         .route("/", get(health::overall))
@@ -86,6 +86,7 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .layer(from_fn(limit_size))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(map_response(harden))
+        .layer(map_response_with_state(runtime, say_when))
 }
 
 async fn exposition(State(app): State<App>) -> impl IntoResponse {

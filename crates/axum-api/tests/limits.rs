@@ -147,6 +147,14 @@ fn an_unknown_path_is_a_problem_that_lists_the_known_ones() {
 }
 
 #[test]
+fn every_response_has_the_time_of_the_service_s_own_clock() {
+    let surface = Surface::new(Vec::new());
+    for path in ["/health/live", "/nothing", "/api/v1/tokens?limit=x"] {
+        assert_eq!(surface.get(path).header("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"), "{path}");
+    }
+}
+
+#[test]
 fn an_unsupported_method_is_a_problem_with_an_allow_header() {
     let surface = Surface::new(Vec::new());
     for path in HEALTH.into_iter().chain(["/metrics", "/api/v1/tokens", "/api/v1/metrics/a"]) {
