@@ -80,8 +80,8 @@ impl Sources {
         }
     }
 
-    /// The first look: every source is asked before anything is stored. One that is away may be away when the tokens that
-    /// it listed before are stored; one that an operator must mend ends the start, while that operator is looking.
+    /// The first look: every source is asked before anything is stored. One that cannot be read ends the start, while somebody is
+    /// looking, unless the tokens that it listed before are stored: then this may be a restart in the night, and those are scored on.
     ///
     /// # Errors
     /// All that is wrong with the sources, at once.
@@ -95,17 +95,12 @@ impl Sources {
         for at in 0..self.watched.len() {
             match self.ask(at, starting.runtime()).await {
                 Ok(listing) => listings.push((at, listing)),
-                Err(TokenSourceError::Unusable { message }) => {
-                    is_config = true;
-                    messages.push(message);
-                }
-                Err(error @ TokenSourceError::Transient { .. }) => {
+                Err(error) => {
                     let origin = self.watched[at].source.origin();
-                    if starting
-                        .store("the tokens", || self.owned(origin, starting.runtime()))
-                        .await?
-                        .is_empty()
-                    {
+                    let owned =
+                        starting.store("the tokens", || self.owned(origin, starting.runtime())).await?;
+                    if owned.is_empty() {
+                        is_config |= matches!(error, TokenSourceError::Unusable { .. });
                         messages.push(error.to_string());
                     } else {
                         self.fails(at, &error, None);

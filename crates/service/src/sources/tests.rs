@@ -124,29 +124,26 @@ fn the_first_poll_adds_the_listed_tokens() {
 }
 
 #[test]
-fn a_list_that_an_operator_must_fix_fails_the_start_like_a_config_error() {
-    let scene = scene();
-    scene.source.put([Mint::WSOL]);
-    scene.start().expect("nothing fails");
-    scene.fail(unusable, "mints.txt: lists no mint");
-    let Err(StartError::Sources { messages, is_config: true }) = scene.start() else {
-        panic!("it is refused whatever is stored")
-    };
-    assert_eq!(messages, "mints.txt: lists no mint");
-}
-
-#[test]
-fn a_source_that_is_down_fails_the_start_unless_its_tokens_are_stored() {
-    let scene = scene();
-    scene.fail(transient, "connection refused");
-    assert!(matches!(scene.start(), Err(StartError::Sources { is_config: false, .. })));
-    scene.source.heal();
-    scene.source.put([Mint::WSOL]);
-    scene.start().expect("nothing fails");
-    scene.fail(transient, "connection refused");
-    scene.start().expect("its tokens are stored");
-    assert_eq!(scene.stored(), [Mint::WSOL]);
-    assert_eq!(scene.problem().as_deref(), Some("connection refused"));
+fn a_source_that_cannot_be_read_fails_the_start_unless_its_tokens_are_stored() {
+    for (error, message) in [
+        (transient as fn(String) -> TokenSourceError, "connection refused"),
+        (unusable, "mints.txt: lists no mint"),
+    ] {
+        let scene = scene();
+        scene.fail(error, message);
+        let Err(StartError::Sources { messages, is_config }) = scene.start() else {
+            panic!("there is nothing to score")
+        };
+        let must_be_mended = matches!(error(String::new()), TokenSourceError::Unusable { .. });
+        assert_eq!((messages.as_str(), is_config), (message, must_be_mended));
+        scene.source.heal();
+        scene.source.put([Mint::WSOL]);
+        scene.start().expect("nothing fails");
+        scene.fail(error, message);
+        scene.start().expect("its tokens are stored");
+        assert_eq!(scene.stored(), [Mint::WSOL]);
+        assert_eq!(scene.problem().as_deref(), Some(message));
+    }
 }
 
 #[test]
