@@ -234,8 +234,8 @@ impl Machine {
             }
         }
         for asked in asked {
-            match self.book.get(&asked.key).and_then(|token| place_of(token, self.book.config())) {
-                Some(place) => self.stands_suspected(asked, place),
+            match self.book.get(&asked.key).and_then(|token| wait_of(token, &self.book, now.wall)) {
+                Some(wait) => self.stands_suspected(asked, wait, now.moment),
                 None => self.dispatcher.remove(asked.key),
             }
         }

@@ -9,6 +9,7 @@ use ttm_dispatch::{Asked, Backoff, Place, Seen as LastSeen};
 use ttm_kernel::{Lane, Moment};
 use ttm_market::Mint;
 
+use super::place::Wait;
 use super::{Effect, Machine};
 
 /// Standings that one effect holds at most: as many as an answer has tokens.
@@ -88,13 +89,17 @@ impl Machine {
     }
 
     /// The dispatcher kept tokens of a failed request. One that failed alone is left alone by a machine that replaces this one
-    /// for as long as by this one; the others are due again there.
-    pub(super) fn stands_suspected(&mut self, asked: &Asked<Mint>, place: Place) {
-        let spot = if let Some(Backoff { failures, until }) = self.dispatcher.backoff(&asked.key) {
-            Spot::Bad { asked: *asked, failures, until: until.unwrap_or(Moment::ZERO) }
-        } else {
-            let run = self.run(place.lane);
-            Spot::Line { place, seen: asked.seen, end: End::Front, run }
+    /// for as long as by this one; the others are due again there, each where it was taken from.
+    pub(super) fn stands_suspected(&mut self, asked: &Asked<Mint>, wait: Wait, now: Moment) {
+        let spot = match (self.dispatcher.backoff(&asked.key), wait) {
+            (Some(Backoff { failures, until }), _) => {
+                Spot::Bad { asked: *asked, failures, until: until.unwrap_or(Moment::ZERO) }
+            }
+            (None, Wait::BackingOff(_)) => Spot::Rest { since: now, lasts: Duration::ZERO },
+            (None, Wait::InLine(place)) => {
+                let run = self.run(place.lane);
+                Spot::Line { place, seen: asked.seen, end: End::Front, run }
+            }
         };
         self.stands(asked.key, spot);
     }

@@ -10,7 +10,7 @@ use ttm_perf::CallSummary;
 use ttm_service::machine::{Answer, Effect, Failed, Machine, Notice, Upstream};
 
 use crate::model::Model;
-use crate::stage::{MINUTE, SECOND, Stage, but};
+use crate::stage::{Asked, MINUTE, SECOND, Stage, but};
 use crate::steps;
 use crate::world::{self, Says, mint};
 
@@ -159,6 +159,27 @@ fn an_unlisted_token_backs_off_until_the_same_time() {
     stage.answer(&batch, |_| Says::Cold);
     stage.wait(45 * SECOND);
     assert!(stage.ask().expect("the next tick").mints().contains(&mint(2)));
+}
+
+#[test]
+fn an_unlisted_token_that_was_suspected_goes_along_with_others_again() {
+    let rides = |asked: &Asked| match &asked.request.ask {
+        Ask::Batch(asked) => asked.iter().find(|asked| asked.from == Priority::Background).map(|it| it.key),
+        Ask::One(..) => None,
+    };
+    let mut stage = Stage::scored(4, |_| Says::Cold);
+    for wait in [0, 0, 50] {
+        stage.wait(wait * SECOND);
+        let asked = stage.ask().expect("due, then alone, then the next tick");
+        stage.answer(&asked, but(2, Says::Missing, Says::Cold));
+    }
+    stage.wait(45 * SECOND);
+    let asked = stage.ask().expect("all are due");
+    assert_eq!(rides(&asked), Some(mint(2)));
+    stage.blame(&asked);
+    stage.replace();
+    let asked = stage.ask().expect("what was suspected is due");
+    assert_eq!((rides(&asked), asked.mints().len()), (Some(mint(2)), 4));
 }
 
 #[test]
