@@ -47,6 +47,15 @@ pub(crate) fn process_given_up(why: &str) -> Finding {
     Finding::new(Kind::RestartBudgetSpent, Critical, sentence).about("process")
 }
 
+/// The process ends again and again, and something outside starts it each time.
+pub(crate) fn process_keeps_ending(times: u32) -> Finding {
+    let sentence = format!(
+        "the process has ended {times} times within an hour without an order: something kills it, or it runs out of memory; \
+         a person is needed"
+    );
+    Finding::new(Kind::RestartBudgetSpent, Degraded, sentence).about("process")
+}
+
 /// Nothing more is done about a part.
 pub(crate) fn part_given_up(PartFacts { name, problem, .. }: &PartFacts, commands: &Commands) -> Finding {
     let restart = commands.quoted(&format!("restart {name}"));

@@ -68,6 +68,13 @@ fn a_process_that_was_ended_too_often_calls_a_person_and_is_not_ready() {
 }
 
 #[test]
+fn a_process_that_ends_again_and_again_calls_a_person_and_is_ready() {
+    let report = report(RecoveryFacts { process_ended: Some(3), ..RecoveryFacts::default() });
+    assert_eq!((report.status, report.live, report.ready), (Status::Degraded, true, true));
+    assert!(report.reasons()[0].contains("ended 3 times within an hour"), "{:?}", report.reasons());
+}
+
+#[test]
 fn budgets_that_count_as_spent_are_told_while_they_do() {
     let set_aside = Some("the ledger of recoveries cannot be used".to_owned());
     let report = report(RecoveryFacts { set_aside, ..RecoveryFacts::default() });

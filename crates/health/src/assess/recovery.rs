@@ -14,6 +14,8 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
     let recovery = &facts.recovery;
     if let Some(why) = &recovery.needs_a_person {
         findings.add(found::process_given_up(why));
+    } else if let Some(times) = recovery.process_ended {
+        findings.add(found::process_keeps_ending(times));
     }
     if let Some(problem) = &recovery.set_aside {
         findings.add(found::ledger_unusable(problem));

@@ -322,10 +322,11 @@ pub(super) fn broken() -> PartFacts {
 fn any_recovery() -> impl Strategy<Value = RecoveryFacts> {
     let part = any::<bool>().prop_map(|critical| PartFacts { critical, ..broken() });
     let parts = || proptest::collection::vec(part.clone(), 0..3);
-    (parts(), parts(), option::of(Just("it leaks".to_owned()))).prop_map(
-        |(restarting, escalated, needs_a_person)| {
+    let ended = option::weighted(0.2, Just(3));
+    (parts(), parts(), option::of(Just("it leaks".to_owned())), ended).prop_map(
+        |(restarting, escalated, needs_a_person, process_ended)| {
             let set_aside = needs_a_person.clone();
-            RecoveryFacts { restarting, escalated, needs_a_person, set_aside }
+            RecoveryFacts { restarting, escalated, needs_a_person, process_ended, set_aside }
         },
     )
 }

@@ -87,7 +87,9 @@ impl Briefing {
         };
         match &*key.rule {
             "restart_budget_spent" if key.labels.get("part") == Some("process") => {
-                facts.recovery.needs_a_person.clone()
+                let keeps_ending = |_| "whatever starts it does so again; a person is needed".to_owned();
+                let recovery = &facts.recovery;
+                recovery.needs_a_person.clone().or_else(|| recovery.process_ended.map(keeps_ending))
             }
             "breaker_open" | "api_errors" | "forbidden_storm" => {
                 Some("calls are tried again one at a time, at least once a minute".to_owned())

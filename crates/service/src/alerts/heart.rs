@@ -9,6 +9,10 @@ use ttm_kernel::{BoxFuture, Moment, Runtime, within};
 use crate::Ports;
 use crate::alerting::{Failing, no_answer};
 
+/// Who has just begun has lived for so long before the first beat, or for as long as between two: one that dies within a minute again and
+/// again lives for nobody.
+const FIRST: Duration = Duration::from_mins(1);
+
 /// The heart. Each beat is another one: none is ever sent late.
 pub(super) struct Heart {
     port: Option<Arc<dyn Heartbeat>>,
@@ -23,7 +27,7 @@ impl Heart {
         Self {
             port: ports.heartbeat.clone(),
             every,
-            due: now,
+            due: now + every.min(FIRST),
             under_way: None,
             failing: Arc::new(Failing::heartbeat()),
         }

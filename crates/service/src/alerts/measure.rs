@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use ttm_alert::{InvalidLabels, Labels, Measurement, Reading};
 use ttm_health::{
-    Facts, GroupFacts, LaneFacts, Phase, ProgressThresholds, ResourceSample, StoreCall, StoreUseFacts,
-    stands_still,
+    Facts, GroupFacts, LaneFacts, Phase, ProgressThresholds, RecoveryFacts, ResourceSample, StoreCall,
+    StoreUseFacts, stands_still,
 };
 use ttm_kernel::Lane;
 use ttm_recovery::{PartView, State};
@@ -97,7 +97,9 @@ pub(crate) fn health(facts: &Facts, beside: &Beside, progress: &ProgressThreshol
         sheet.event("recovery.budget_spent", ("part", name), *given_up || *state == State::Escalated);
         sheet.event("recovery.withheld", ("part", name), *state == State::Degraded);
     }
-    sheet.event("recovery.budget_spent", ("part", "process"), facts.recovery.needs_a_person.is_some());
+    let RecoveryFacts { needs_a_person, process_ended, .. } = &facts.recovery;
+    let is_spent = needs_a_person.is_some() || process_ended.is_some();
+    sheet.event("recovery.budget_spent", ("part", "process"), is_spent);
     measure_stores(&mut sheet, facts, beside);
     for source in &facts.sources {
         sheet.event("source.failing", ("source", &source.origin), source.problem.is_some());

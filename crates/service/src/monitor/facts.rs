@@ -63,7 +63,13 @@ impl Monitor {
     fn recovery(&self) -> RecoveryFacts {
         let (parts, needs_a_person) = self.resident.board.recovery();
         let set_aside = self.resident.board.set_aside();
-        let mut facts = RecoveryFacts { needs_a_person, set_aside, ..RecoveryFacts::default() };
+        let spent = self.resident.board.budgets().map(|budgets| budgets.process);
+        // While the record of what was spent cannot be read, nothing is known of it.
+        let spent =
+            spent.filter(|budget| budget.left == 0 && budget.more_at.is_some() && set_aside.is_none());
+        let process_ended = spent.map(|budget| budget.most);
+        let mut facts =
+            RecoveryFacts { needs_a_person, process_ended, set_aside, ..RecoveryFacts::default() };
         for PartView { name, critical, state, given_up, problem, .. } in parts {
             let Some(problem) = problem else { continue };
             let into = match state {

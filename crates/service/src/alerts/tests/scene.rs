@@ -37,9 +37,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Pace {
     runtime: ManualRuntime,
     seconds: Arc<AtomicU32>,
+    beats: Arc<AtomicU32>,
 }
 
 impl Pace {
+    /// How many beats there were.
+    pub(crate) fn beats(&self) -> u32 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
     /// Everybody answers after so long from now on.
     pub(crate) fn is(&self, seconds: u32) {
         self.seconds.store(seconds, Ordering::Relaxed);
@@ -76,6 +82,7 @@ impl Heartbeat for Pace {
 
     async fn beat(&self) -> Outcome {
         self.passes().await;
+        self.beats.fetch_add(1, Ordering::Relaxed);
         Outcome::Delivered { remote_id: None }
     }
 }
@@ -183,7 +190,7 @@ impl Scene {
     pub(crate) fn with(more: usize, store: FakeAlertStore, journal: FakeAlertJournal) -> Self {
         let runtime = ManualRuntime::new(7);
         let board = fakes::board(&runtime);
-        let pace = Pace { runtime: runtime.clone(), seconds: Arc::default() };
+        let pace = Pace { runtime: runtime.clone(), seconds: Arc::default(), beats: Arc::default() };
         let channel = FakeNotifier::new();
         let feed = FakeFeed { pace: pace.clone(), told: Arc::default(), is_down: Arc::default() };
         store.claim();

@@ -38,6 +38,18 @@ fn what_takes_longer_has_not_answered() {
 }
 
 #[test]
+fn who_has_lived_for_a_minute_says_so_and_who_begins_again_and_again_does_not() {
+    let mut scene = Scene::new();
+    for _ in 0..5 {
+        scene.pass(50);
+        scene.begin();
+    }
+    assert_eq!(scene.pace.beats(), 0);
+    scene.pass(70);
+    assert_eq!(scene.pace.beats(), 1);
+}
+
+#[test]
 fn a_feed_that_takes_nothing_is_an_alert_with_its_reason_and_one_lost_answer_is_none() {
     let scene = Scene::new();
     let alert = "channel_failing{channel=am}".to_owned();
