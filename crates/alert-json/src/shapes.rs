@@ -46,6 +46,7 @@ forms! {
         at: Option<Timestamp>,
         is_delivered: bool,
         is_due: bool,
+        is_once: bool,
         messages: u32,
         remote_id: Option<Arc<str>>,
     }

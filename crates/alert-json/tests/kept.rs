@@ -34,6 +34,7 @@ fn the_state_of_an_alert() {
         at: Some(AT + Duration::from_nanos(1)),
         is_delivered: true,
         is_due: true,
+        is_once: false,
         messages: 2,
         remote_id: Some("1503435956.000247".into()),
     };
@@ -65,7 +66,7 @@ fn the_state_of_an_alert() {
         is_flapping: true,
         cases: vec![case],
     };
-    let kept = r#"{"life":{"phase":"firing","held_us":30000000,"worse":"inactive","worse_held_us":0,"episode":{"id":"12-3","started":"1970-01-01T00:00:00Z"},"value":"-0.0"},"changes":["1970-01-01T00:00:00Z"],"is_flapping":true,"cases":[{"episode":{"id":"12-3","started":"1970-01-01T00:00:00Z"},"severity":"CRITICAL","least":"INFO","value":"97.25","ended":["1970-01-01T00:00:00Z","recovered"],"ack":{"by":"ada","at":"1970-01-01T00:00:00Z","severity":"ERROR"},"opened":null,"step":1,"is_notice":false,"told":[{"channel":"ops","said":{"is_over":false,"severity":"CRITICAL","is_flapping":false,"step":1},"refused":null,"at":"1970-01-01T00:00:00.000000001Z","is_delivered":true,"is_due":true,"messages":2,"remote_id":"1503435956.000247"}]}]}"#;
+    let kept = r#"{"life":{"phase":"firing","held_us":30000000,"worse":"inactive","worse_held_us":0,"episode":{"id":"12-3","started":"1970-01-01T00:00:00Z"},"value":"-0.0"},"changes":["1970-01-01T00:00:00Z"],"is_flapping":true,"cases":[{"episode":{"id":"12-3","started":"1970-01-01T00:00:00Z"},"severity":"CRITICAL","least":"INFO","value":"97.25","ended":["1970-01-01T00:00:00Z","recovered"],"ack":{"by":"ada","at":"1970-01-01T00:00:00Z","severity":"ERROR"},"opened":null,"step":1,"is_notice":false,"told":[{"channel":"ops","said":{"is_over":false,"severity":"CRITICAL","is_flapping":false,"step":1},"refused":null,"at":"1970-01-01T00:00:00.000000001Z","is_delivered":true,"is_due":true,"is_once":false,"messages":2,"remote_id":"1503435956.000247"}]}]}"#;
     assert_eq!(state(&it).expect("it has a form"), kept);
     assert_eq!(record(alert(), kept).expect("it is read"), it);
 }

@@ -16,6 +16,7 @@ mod restore;
 mod send;
 mod steady;
 mod thread;
+mod told;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,6 +38,7 @@ use send::Answer;
 use steady::Steady;
 use thread::{Thread, ThreadKey};
 
+pub use commit::Changed;
 pub use operator::{NotFiring, TooManyQuiets};
 
 /// How many bits the ids of silences have within an epoch, so that none is given away twice.
@@ -45,8 +47,8 @@ const QUIETS_OF_AN_EPOCH: u32 = 20;
 /// How often a desk is looked at, if it has nothing else to wait for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How many turns of alerts are kept for who records them.
-const MOST_TURNS: usize = 1_000;
+/// How many transitions of alerts are kept for who records them.
+const MOST_TRANSITIONS: usize = 1_000;
 
 /// The engine, and what is told of its alerts.
 ///
@@ -92,7 +94,7 @@ pub struct Desk {
     /// Episodes that were given up, since too many of one alert waited to be told.
     given_up: u64,
     /// What has become of alerts, for the record.
-    turns: VecDeque<Transition>,
+    transitions: VecDeque<Transition>,
 }
 
 impl Desk {
@@ -120,7 +122,7 @@ impl Desk {
             checkpoint: None,
             unsaved: Unsaved::default(),
             given_up: 0,
-            turns: VecDeque::new(),
+            transitions: VecDeque::new(),
         }
     }
 
@@ -211,20 +213,20 @@ impl Desk {
 
     /// What has become of an alert, for the record: that it fires, with another severity, or no more. Those that nobody asks for
     /// are forgotten, the oldest first.
-    pub fn poll_turn(&mut self) -> Option<Transition> {
-        self.turns.pop_front()
+    pub fn poll_transition(&mut self) -> Option<Transition> {
+        self.transitions.pop_front()
     }
 
-    fn record_turn(&mut self, turn: Transition) {
-        if self.turns.len() >= MOST_TURNS {
-            self.turns.pop_front();
+    fn record_transition(&mut self, transition: Transition) {
+        if self.transitions.len() >= MOST_TRANSITIONS {
+            self.transitions.pop_front();
         }
-        self.turns.push_back(turn);
+        self.transitions.push_back(transition);
     }
 
     fn handle_transition(&mut self, transition: Transition) {
         if matches!(transition.turn, Turn::Fired | Turn::Severity | Turn::Resolved(_)) {
-            self.record_turn(transition.clone());
+            self.record_transition(transition.clone());
         }
         let Transition { key, turn, episode, severity, value, at } = transition;
         self.unsaved.record(&key);

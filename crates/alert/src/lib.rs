@@ -29,7 +29,7 @@ pub mod words;
 
 pub use alert::{AlertKey, Ending, Episode, EpisodeId, SavedAlert, Transition, Turn};
 pub use control::{AlertControl, ChannelView, OrderRefused, Ordered};
-pub use desk::{Desk, NotFiring, TooManyQuiets};
+pub use desk::{Changed, Desk, NotFiring, TooManyQuiets};
 pub use engine::{Engine, InvalidMeasurement, Stale};
 pub use labels::{Identity, InvalidLabels, Labels};
 pub use message::{Attempt, Item, Message, News, OutboxRow, Outcome, Receipt, RowKey, Said};

@@ -181,7 +181,7 @@ pub struct OutboxRow {
 pub struct Attempt {
     /// The message; its attempts count this one.
     pub row: OutboxRow,
-    /// From when until now the channel was down.
+    /// From when until now the channel did not take what is told of these alerts.
     pub was_down: Option<(Timestamp, Timestamp)>,
     /// The store has not acknowledged it: it is to be journalled first, where that is possible.
     pub is_unsaved: bool,

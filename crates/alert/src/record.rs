@@ -77,6 +77,8 @@ pub struct Told {
     pub is_delivered: bool,
     /// Whether the time to tell it has come.
     pub is_due: bool,
+    /// Whether it is told only since a person ordered that: what it is told then, and the end of that.
+    pub is_once: bool,
     /// How many messages it was the first alert of.
     pub messages: u32,
     /// What the channel called the last message about it.

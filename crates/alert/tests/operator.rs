@@ -2,9 +2,11 @@
 
 mod scene;
 
+use std::time::Duration;
+
 use scene::{HOUR, escalating, silence, stage};
-use ttm_alert::testing::{Health, Stage};
-use ttm_alert::{EpisodeId, NotFiring};
+use ttm_alert::testing::{Health, Stage, labels};
+use ttm_alert::{AlertKey, Changed, EpisodeId, NotFiring};
 
 #[test]
 fn what_still_fires_when_a_silence_ends_is_told_then() {
@@ -138,4 +140,61 @@ fn an_episode_that_is_meant_is_acknowledged_and_no_other() {
     let next = EpisodeId { number: meant.number + 1, ..meant };
     assert_eq!(stage.desk().acknowledge(&key, Some(next), "ada", now), Err(NotFiring(key.clone())));
     assert_eq!(stage.desk().acknowledge(&key, Some(meant), "ada", now), Ok(()));
+}
+
+#[test]
+fn a_channel_that_a_person_has_told_is_told_that_and_the_end_over_restarts() {
+    let mut stage = stage();
+    stage.is("open", "at=x", 1.0);
+    stage.pass(60);
+    assert_eq!(stage.told(), ["100 ops: New open{at=x} WARNING"]);
+    let key = AlertKey::new("open", labels("at=x"));
+    assert!(stage.desk().tell_again(&key, &Stage::id("phone")));
+    stage.pass(60);
+    assert_eq!(stage.told(), ["121 phone: New open{at=x} WARNING"]);
+    stage.restart(5);
+    stage.pass_in_steps(50 * HOUR, 10);
+    let reminded = stage.told();
+    assert!(
+        reminded.len() > 1 && reminded.iter().all(|line| line.contains(" ops: Reminder ")),
+        "{reminded:?}"
+    );
+    stage.is("open", "at=x", 0.0);
+    stage.pass(60);
+    assert_eq!(stage.told().len(), 2, "both learn of its end");
+}
+
+#[test]
+fn what_was_not_sent_is_no_attempt_and_is_sent_once_its_channel_can_be_told() {
+    let mut stage = stage();
+    stage.channel("ops", Health::Hanging);
+    stage.is("load", "at=x", 25.0);
+    stage.pass(40);
+    let (key, now) = (stage.memory().rows.keys().next().cloned().expect("it is under way"), stage.time());
+    stage.channel("ops", Health::Well);
+    stage.desk().handle_not_sent(&key, Some(Duration::from_secs(10)), now);
+    stage.desk().handle_not_sent(&key, None, now);
+    stage.pass(9);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.pass(9);
+    assert_eq!(stage.told().len(), 1);
+    let attempts: Vec<u32> = stage.memory().receipts.iter().map(|receipt| receipt.attempt).collect();
+    assert_eq!(attempts, [1]);
+}
+
+#[test]
+fn an_order_is_stored_though_other_changes_are_not() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 25.0);
+    stage.pass(60);
+    let quiet = silence(&stage, 600, "open");
+    let now = stage.time();
+    assert!(stage.desk().silence(quiet, now).is_ok());
+    assert!(!stage.desk().has_stored(&Changed::Silences));
+    assert!(stage.desk().poll_commit(now).is_some());
+    assert!(!stage.desk().has_stored(&Changed::Silences), "it is under way");
+    stage.acknowledge("load", "at=x");
+    stage.desk().handle_committed();
+    assert!(stage.desk().has_stored(&Changed::Silences) && !stage.desk().is_saved());
+    assert!(!stage.desk().has_stored(&Changed::Alert(AlertKey::new("load", labels("at=x")))));
 }

@@ -70,7 +70,7 @@ fn what_has_become_of_alerts_is_there_for_the_record_once() {
     stage.pass(40);
     stage.is("open", "at=x", 0.0);
     stage.pass(40);
-    let turns: Vec<String> = std::iter::from_fn(|| stage.desk().poll_turn())
+    let turns: Vec<String> = std::iter::from_fn(|| stage.desk().poll_transition())
         .map(|turn| format!("{:?} {}", turn.turn, turn.key))
         .collect();
     assert_eq!(turns, ["Fired open{at=x}", "Resolved(Recovered) open{at=x}"]);

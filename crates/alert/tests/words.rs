@@ -114,7 +114,8 @@ fn what_there_is_to_do_is_told_and_who_has_acknowledged_need_not() {
     attempt.was_down = Some((wall(-600), wall(0)));
     let text = Text::of(&attempt, &saying(about.clone()));
     assert_eq!(text.title, "CRITICAL: tokens wait (group=hot)");
-    let down = "This channel was down from 2027-01-15 07:50:00 UTC to 2027-01-15 08:00:00 UTC (10 min).";
+    let down =
+        "This channel did not take this from 2027-01-15 07:50:00 UTC to 2027-01-15 08:00:00 UTC (10 min).";
     assert!(
         text.summary.ends_with(&format!("Effect: 40 of 120 scores are stale. {down}")),
         "{}",

@@ -42,7 +42,7 @@ pub(crate) use control::OfAlerts;
 /// How many pieces of work are done before others on this plane get their turn: about a millisecond at most.
 const AT_ONCE: usize = 50;
 /// How often the observed time of alerts is stored, which is what a kill loses of it.
-const CHECKPOINT: Duration = Duration::from_mins(1);
+const CHECKPOINT: Duration = Duration::from_secs(10);
 /// What could not be done when it was due is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What is sent at a stop has this long to arrive; the next process sends again what did not.
@@ -61,8 +61,9 @@ async fn step_aside() {
     .await;
 }
 
-/// An answer of a channel: to which message, what it was, and how long it took.
-type Answer = (RowKey, Outcome, Duration);
+/// What became of a message: which one, the answer of its channel, or for how long it cannot be sent, if that is known; and how long
+/// that took.
+type Answer = (RowKey, Result<Outcome, Option<Duration>>, Duration);
 
 /// That a channel may be told something now, or for how long it may not, if that is known.
 type MayTell = (ChannelId, Result<Turn, Option<Duration>>);
@@ -122,7 +123,12 @@ impl Alerts {
         Self {
             events: resident.events.by(author),
             feeds: feeds::Feeds::new(&resident.ports, &resident.alerting, now),
-            heart: heart::Heart::new(&resident.ports, resident.settings.alerts.heartbeat, now),
+            heart: heart::Heart::new(
+                &resident.ports,
+                &resident.alerting,
+                resident.settings.alerts.heartbeat,
+                now,
+            ),
             under,
             entropy,
             stop,
@@ -150,7 +156,7 @@ impl Alerts {
             self.evaluate().await;
             self.tell_feeds();
             self.beat();
-            let wake = self.turn(Moment::MAX).await;
+            let wake = self.step(Moment::MAX).await;
             self.handle(wake);
         }
         let patience = self.runtime.now() + LAST_WORDS;
@@ -161,7 +167,7 @@ impl Alerts {
         };
         while self.runtime.now() < by && !self.is_over() {
             self.vital.got_on();
-            let wake = self.turn(by).await;
+            let wake = self.step(by).await;
             self.handle(wake);
             if is_done(&self) {
                 return;
@@ -179,7 +185,7 @@ impl Alerts {
     }
 
     /// Does what there is to do, and waits for what comes next, at most until then.
-    async fn turn(&mut self, by: Moment) -> Wake {
+    async fn step(&mut self, by: Moment) -> Wake {
         let now = self.now();
         self.seat.desk.handle_timeout(now);
         if now.moment >= self.next_checkpoint {
@@ -189,8 +195,8 @@ impl Alerts {
         loop {
             let is_more = self.seat.desk.poll(AT_ONCE, now);
             // Before there are so many that the desk forgets some.
-            while let Some(turn) = self.seat.desk.poll_turn() {
-                self.events.alert(&turn);
+            while let Some(transition) = self.seat.desk.poll_transition() {
+                self.events.alert(&transition);
                 self.feeds.changed();
             }
             step_aside().await;
@@ -248,19 +254,12 @@ impl Alerts {
                 self.commit = None;
                 self.stored(stored);
             }
-            Wake::Answered((key, outcome, latency)) => {
+            Wake::Answered((key, answer, latency)) => {
                 self.seat.under_way.remove(&key);
-                if let Outcome::Refused { why } = &outcome {
-                    // Its fallback may refuse it as well: then this is the one place where it is told.
-                    let (channel, alert) = (key.channel.as_str(), key.alert.to_string());
-                    tracing::error!(
-                        channel,
-                        alert,
-                        why,
-                        "a message was refused for good, and is among the dead letters"
-                    );
+                match answer {
+                    Ok(outcome) => self.answered(&key, &outcome, latency, now),
+                    Err(after) => self.seat.desk.handle_not_sent(&key, after, now),
                 }
-                self.seat.desk.handle_outcome(&key, &outcome, latency, now);
             }
             Wake::MayTell(turn) => self.next.push(turn),
             Wake::Ordered(order) => self.seat.order(order, now),
@@ -271,6 +270,20 @@ impl Alerts {
             Wake::Stop | Wake::Told | Wake::Timeout => {}
         }
         self.seat.confirm(now.moment);
+    }
+
+    fn answered(&mut self, key: &RowKey, outcome: &Outcome, latency: Duration, now: Now) {
+        if let Outcome::Refused { why } = outcome {
+            // Its fallback may refuse it as well: then this is the one place where it is told.
+            let (channel, alert) = (key.channel.as_str(), key.alert.to_string());
+            tracing::error!(
+                channel,
+                alert,
+                why,
+                "a message was refused for good, and is among the dead letters"
+            );
+        }
+        self.seat.desk.handle_outcome(key, outcome, latency, now);
     }
 
     /// Sends on channels whose turn has come, the worst first, and asks for a turn on those for which there is more.

@@ -1,17 +1,17 @@
 //! One episode and who knows of it: what there is to tell a channel, and from when on.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_kernel::{Moment, Severity};
 
-use crate::record::{Ack, Case as SavedCase, Told as SavedTold};
+use crate::record::{Ack, Case as SavedCase};
 use crate::{ChannelId, Ending, Episode, EpisodeId, News, NotifyConfig, Said};
 
 use super::few::Few;
 use super::steady::Steady;
+use super::told::Told;
 
 /// An episode. Times are those of the steady clock.
 #[derive(Clone, Debug)]
@@ -31,19 +31,6 @@ pub(super) struct Case {
     /// Whether something has kept it from being told since it was last open.
     pub(super) was_hidden: bool,
     pub(super) told: Few<ChannelId, Told>,
-}
-
-/// What a channel knows of it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Told {
-    pub(super) said: Option<Said>,
-    /// What it refused to be told since.
-    pub(super) refused: Option<Said>,
-    pub(super) at: Moment,
-    pub(super) is_delivered: bool,
-    pub(super) is_due: bool,
-    pub(super) messages: u32,
-    pub(super) remote_id: Option<Arc<str>>,
 }
 
 /// All that is told of one alert.
@@ -139,10 +126,13 @@ impl Case {
     /// Whether a channel is to know of it, or does already.
     pub(super) fn is_for(&self, channel: &ChannelId, is_routed: bool, config: &NotifyConfig) -> bool {
         let is_on = self.ended.is_none();
-        let mut by_steps = self.by_steps(config).filter(|_| is_on);
         self.told.contains_key(channel)
             || is_routed && (is_on || self.is_notice)
-            || by_steps.any(|told| told == channel)
+            || is_on && self.is_for_step(channel, config)
+    }
+
+    fn is_for_step(&self, channel: &ChannelId, config: &NotifyConfig) -> bool {
+        self.by_steps(config).any(|told| told == channel)
     }
 
     /// The channels that are told by the steps taken so far.
@@ -170,6 +160,10 @@ impl Case {
         let settings = config.settings();
         let unknown = Told::default();
         let told = self.told.get(channel).unwrap_or(&unknown);
+        let is_left_alone = told.is_once && !is_routed && !self.is_for_step(channel, config);
+        if is_left_alone && told.said.is_some() && self.ended.is_none() {
+            return None;
+        }
         let grouped = around.group_told.map_or(Moment::ZERO, |last| last + settings.group_interval);
         let knows_that_it_flaps =
             told.said.is_some_and(|said| said.is_flapping && said.severity >= self.severity);
@@ -265,16 +259,6 @@ impl Case {
     }
 
     pub(super) fn saved(&self, clock: &Steady) -> SavedCase {
-        let told = self.told.iter().map(|(channel, told)| SavedTold {
-            channel: channel.clone(),
-            said: told.said,
-            refused: told.refused,
-            at: told.said.map(|_| clock.wall(told.at)),
-            is_delivered: told.is_delivered,
-            is_due: told.is_due,
-            messages: told.messages,
-            remote_id: told.remote_id.clone(),
-        });
         SavedCase {
             episode: self.episode,
             severity: self.severity,
@@ -285,23 +269,11 @@ impl Case {
             opened: self.opened.map(|opened| clock.wall(opened)),
             step: self.step,
             is_notice: self.is_notice,
-            told: told.collect(),
+            told: self.told.iter().map(|(channel, told)| told.saved(channel, clock)).collect(),
         }
     }
 
     pub(super) fn restored(saved: &SavedCase, clock: &Steady) -> Self {
-        let told = saved.told.iter().map(|told| {
-            let of = Told {
-                said: told.said,
-                refused: told.refused,
-                at: told.at.map_or(Moment::ZERO, |at| clock.at(at)),
-                is_delivered: told.is_delivered,
-                is_due: told.is_due,
-                messages: told.messages,
-                remote_id: told.remote_id.clone(),
-            };
-            (told.channel.clone(), of)
-        });
         Self {
             ended: saved.ended,
             ack: saved.ack.clone(),
@@ -309,7 +281,7 @@ impl Case {
             step: saved.step,
             is_notice: saved.is_notice,
             least: saved.least,
-            told: told.collect(),
+            told: saved.told.iter().map(|told| (told.channel.clone(), Told::restored(told, clock))).collect(),
             ..Self::new(saved.episode, saved.severity, saved.value)
         }
     }

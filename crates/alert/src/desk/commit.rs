@@ -12,6 +12,15 @@ use crate::engine::Running;
 use crate::record::{AlertRecord, Commit, DeadLetter};
 use crate::{Now, Quiet, QuietId, Receipt, RowKey};
 
+/// What an order changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// An alert, or who is told of it.
+    Alert(AlertKey),
+    /// Silences or maintenance windows.
+    Silences,
+}
+
 /// What changed since the last commit.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved {
@@ -207,8 +216,16 @@ impl Desk {
         self.unsaved.under_way.is_none() && self.unsaved.is_empty() && self.answers.is_empty()
     }
 
+    /// Whether the store has what an order changed. While it changes on and on by itself, that may be said late.
+    pub fn has_stored(&self, changed: &Changed) -> bool {
+        let waits = match changed {
+            Changed::Alert(key) => self.unsaved.records.contains(key),
+            Changed::Silences => !self.unsaved.quiets.is_empty(),
+        };
+        !waits && self.unsaved.under_way.is_none()
+    }
+
     /// Has the observed time of every alert whose time is running stored: a kill loses what was observed since the last time.
-    /// Once a minute is enough.
     pub fn checkpoint(&mut self) {
         self.checkpoint = Some(Running::default());
     }

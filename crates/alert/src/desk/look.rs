@@ -51,7 +51,7 @@ impl Desk {
         case.least = severity;
         let (episode, value, id) = (Some(case.episode), case.value, case.episode.id);
         let (key, at) = (root.clone(), self.clock.wall(self.clock.now()));
-        self.record_turn(Transition { key, turn: Turn::Severity, episode, severity, value, at });
+        self.record_transition(Transition { key, turn: Turn::Severity, episode, severity, value, at });
         self.notice(root, id);
         self.unsaved.record(root);
         self.dirty.insert(root.clone());

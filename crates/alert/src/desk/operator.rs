@@ -89,14 +89,15 @@ impl Desk {
         self.quiets.iter().filter(|(id, _)| !self.over.contains_key(id)).map(|(id, quiet)| (*id, quiet))
     }
 
-    /// Has a channel told of an alert as if it had never been: the message of a dead letter once more, as it is true now. Says
-    /// whether there is anything to tell.
+    /// Has a channel told of an alert as if it had never been: the message of a dead letter once more, as it is true now. One that
+    /// would not have been told of it is told that and its end, and is not reminded. Says whether there is anything to tell.
     pub fn tell_again(&mut self, key: &AlertKey, channel: &ChannelId) -> bool {
         let subject = self.subjects.get_mut(key).filter(|subject| !subject.cases.is_empty());
         let Some(subject) = subject else { return false };
         for case in subject.cases.values_mut() {
+            let is_known = case.told.contains_key(channel);
             let told = case.told.get_or_default(channel.clone());
-            (told.said, told.is_due) = (None, true);
+            (told.said, told.is_due, told.is_once) = (None, true, told.is_once || !is_known);
         }
         self.unsaved.record(key);
         self.dirty.insert(key.clone());

@@ -197,8 +197,9 @@ impl Desk {
         })
     }
 
-    /// Where the level of an alert with this severity begins.
-    pub(super) fn limit(&self, key: &AlertKey, severity: Severity) -> Option<f64> {
+    /// Where the level of an alert begins. A cause may be told as more severe than its value makes it, which its limit does not follow.
+    pub(super) fn limit(&self, key: &AlertKey, told: Severity) -> Option<f64> {
+        let severity = self.engine.severity(key).unwrap_or(told);
         let rule = self.engine.rules().rule(self.engine.rules().find(&key.rule)?);
         let worse = rule.condition.worse().filter(|worse| worse.severity == severity);
         Some(worse.map_or(rule.condition.limit().1, |worse| worse.limit).enter)

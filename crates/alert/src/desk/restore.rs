@@ -140,7 +140,10 @@ impl Desk {
         } else if is_new && newest.is_none_or(|newest| newest < item.episode.id) {
             let worse = self.engine.rules().find(&item.key.rule).is_some_and(|rule| {
                 let worse = self.engine.rules().rule(rule).condition.worse();
-                worse.is_some_and(|worse| worse.severity == item.severity)
+                // A cause that is told as more severe than its value makes it has the limit that its value is held against.
+                worse.is_some_and(|worse| {
+                    worse.severity == item.severity && item.limit == Some(worse.limit.enter)
+                })
             });
             let life = SavedAlert {
                 key: item.key.clone(),

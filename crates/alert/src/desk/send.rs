@@ -98,14 +98,31 @@ impl Desk {
         self.wake(key, now);
     }
 
+    /// A message that was under way was not sent, and cannot be before `after` has passed: that counts as no attempt.
+    pub fn handle_not_sent(&mut self, key: &RowKey, after: Option<Duration>, now: Now) {
+        let steady = self.clock.read(now);
+        let Some((thread, of_thread)) = self.under_way(key) else { return };
+        if let Some(row) = of_thread.row.as_mut() {
+            row.is_under_way = false;
+            row.out.attempts -= 1;
+        }
+        of_thread.put_off(after, steady, now.wall);
+        self.comes_later(&thread, steady);
+    }
+
+    /// The thread of a message that is under way.
+    fn under_way(&mut self, key: &RowKey) -> Option<(ThreadKey, &mut Thread)> {
+        let thread = Self::thread_of(&key.channel, &key.alert);
+        let of_thread = self.threads.get_mut(&thread)?;
+        let row = of_thread.row.as_ref()?;
+        (row.out.key == *key && row.is_under_way).then_some((thread, of_thread))
+    }
+
     /// What became of a message. One that is not under way is ignored. [`poll`](Self::poll) takes it up.
     pub fn handle_outcome(&mut self, key: &RowKey, outcome: &Outcome, latency: Duration, now: Now) {
         let steady = self.clock.read(now);
-        let thread = Self::thread_of(&key.channel, &key.alert);
-        let Some(of_thread) = self.threads.get_mut(&thread) else { return };
-        let Some(row) = of_thread.row.as_mut().filter(|row| row.out.key == *key && row.is_under_way) else {
-            return;
-        };
+        let Some((thread, of_thread)) = self.under_way(key) else { return };
+        let Some(row) = of_thread.row.as_mut() else { return };
         row.is_under_way = false;
         let (outcome, attempt) = (outcome.bounded(), row.out.attempts);
         let receipt = Receipt { key: key.clone(), attempt, outcome, latency, at: now.wall };

@@ -108,14 +108,15 @@ fn said() -> impl Strategy<Value = Said> {
 
 fn told() -> impl Strategy<Value = Told> {
     let said = || option::of(said());
-    (channel(), said(), said(), option::of(time()), any::<[bool; 2]>(), any::<u32>(), remote_id()).prop_map(
-        |(channel, said, refused, at, [is_delivered, is_due], messages, remote_id)| Told {
+    (channel(), said(), said(), option::of(time()), any::<[bool; 3]>(), any::<u32>(), remote_id()).prop_map(
+        |(channel, said, refused, at, [is_delivered, is_due, is_once], messages, remote_id)| Told {
             channel,
             said,
             refused,
             at,
             is_delivered,
             is_due,
+            is_once,
             messages,
             remote_id,
         },

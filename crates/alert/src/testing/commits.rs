@@ -70,6 +70,7 @@ pub(super) fn records(epoch: Epoch) -> Vec<AlertRecord> {
                 at: Some(wall(1)),
                 is_delivered: is_over,
                 is_due: !is_over,
+                is_once: is_over,
                 messages: u32::MAX >> 1,
                 remote_id: Some(text.clone().into()),
             };

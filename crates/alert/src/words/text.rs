@@ -136,7 +136,11 @@ fn summary(attempt: &Attempt, about: &About) -> String {
     sentences.extend(effect);
     if let Some((from, to)) = attempt.was_down {
         let down = length(between(from, to));
-        sentences.push(format!("This channel was down from {} to {} ({down}).", time(from), time(to)));
+        sentences.push(format!(
+            "This channel did not take this from {} to {} ({down}).",
+            time(from),
+            time(to)
+        ));
     }
     sentences.join(" ")
 }

@@ -81,6 +81,7 @@ pub(crate) fn cpu() -> AlertView {
         at: Some(at(61)),
         is_delivered: true,
         is_due: false,
+        is_once: false,
         messages: 1,
         remote_id: Some("17.3".into()),
     };

@@ -65,7 +65,7 @@ impl Worked {
         loop {
             let is_more = self.call(|desk, now| {
                 let is_more = desk.poll(AT_ONCE, now);
-                while desk.poll_turn().is_some() {}
+                while desk.poll_transition().is_some() {}
                 is_more
             });
             self.step_aside();

@@ -27,6 +27,7 @@ fn firing(number: u64) -> AlertRecord {
         at: Some(AT),
         is_delivered: true,
         is_due: true,
+        is_once: false,
         messages: 1,
         remote_id: Some("1503435956.000247".into()),
     };

@@ -68,12 +68,15 @@ impl Channel {
         let turn = self.guard.turn(clock.now() + self.notifier.patience().max(TURN)).await;
         turn.map_err(|error| {
             let (after, why) = not_sent(&error, clock.now());
-            self.failing.left_alone(&why, clock.wall());
+            self.failing.left_alone(why, clock);
             after
         })
     }
 
     /// Sends a message once, under the lease. What the store does not have is journalled, before and after.
+    ///
+    /// # Errors
+    /// It was not sent, and for how long it will not be, if that is known.
     pub(crate) async fn send(
         &self,
         turn: Turn,
@@ -81,23 +84,29 @@ impl Channel {
         lease: &Lease,
         journal: &Told,
         clock: &dyn Runtime,
-    ) -> Outcome {
+    ) -> Result<Outcome, Option<Duration>> {
         let journal = Some(journal).filter(|_| attempt.is_unsaved);
         if let Some(journal) = journal {
             journal.append(&attempt.row, None).await;
         }
-        let outcome = self.call(turn, attempt, lease, clock).await;
+        let sent = self.call(turn, attempt, lease, clock).await;
         if let Some(journal) = journal {
-            journal.append(&attempt.row, Some(&outcome)).await;
+            let not_sent = |after| Outcome::Retry { after, why: "it was not sent".to_owned() };
+            journal.append(&attempt.row, Some(&sent.clone().unwrap_or_else(not_sent))).await;
         }
-        outcome
+        sent
     }
 
-    async fn call(&self, turn: Turn, attempt: &Attempt, lease: &Lease, clock: &dyn Runtime) -> Outcome {
+    async fn call(
+        &self,
+        turn: Turn,
+        attempt: &Attempt,
+        lease: &Lease,
+        clock: &dyn Runtime,
+    ) -> Result<Outcome, Option<Duration>> {
         // Another process may have taken over meanwhile. That says nothing about the channel.
         if !lease.holds() {
-            let why = "this process could not renew its lease on the store".to_owned();
-            return Outcome::Retry { after: None, why };
+            return Err(None);
         }
         let call = self.guard.call_on(turn, Moment::MAX, disposition, |_| async {
             match self.notifier.send(attempt).await {
@@ -111,18 +120,18 @@ impl Channel {
             Err(GuardError::TimedOut { attempts: 1.. }) => no_answer(self.notifier.patience()),
             Err(error) => {
                 let (after, why) = not_sent(&error, clock.now());
-                self.failing.left_alone(&why, clock.wall());
-                return Outcome::Retry { after, why };
+                self.failing.left_alone(why, clock);
+                return Err(after);
             }
         };
-        self.failing.sent(&outcome, clock.wall());
-        outcome
+        self.failing.sent(&outcome, clock);
+        Ok(outcome)
     }
 }
 
 /// When something may be sent that is not sent now, and why that is.
-fn not_sent<E>(error: &GuardError<E>, now: Moment) -> (Option<Duration>, String) {
-    let (after, why) = match error {
+fn not_sent<E>(error: &GuardError<E>, now: Moment) -> (Option<Duration>, &'static str) {
+    match error {
         GuardError::Rejected(rejected) => {
             let after = rejected.retry_at.saturating_since(now).min(AWAY);
             (Some(after), "left alone for a while, since it failed again and again")
@@ -131,8 +140,7 @@ fn not_sent<E>(error: &GuardError<E>, now: Moment) -> (Option<Duration>, String)
             (Some(retry_at.saturating_since(now)), "it has asked for patience")
         }
         GuardError::TimedOut { .. } | GuardError::Failed { .. } => (None, "no message under way is answered"),
-    };
-    (after, why.to_owned())
+    }
 }
 
 /// What is refused for good says nothing about the channel's health: the message may be wrong.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use ttm_alert::{
-    AlertKey, AlertView, ChannelId, Desk, EpisodeId, Identity, Loaded, Measurement, Now, OrderRefused,
-    Ordered, Outcome, Quiet, QuietId, RowKey, RuleSpec,
+    AlertKey, AlertView, Changed, ChannelId, Desk, EpisodeId, Identity, Loaded, Measurement, Now,
+    OrderRefused, Ordered, Outcome, Quiet, QuietId, RowKey, RuleSpec,
 };
 use ttm_kernel::{Epoch, Moment, Runtime};
 
@@ -33,6 +33,8 @@ pub(crate) struct Alerting {
     pub(crate) channels: BTreeMap<ChannelId, Arc<Channel>>,
     /// Whether those that are told everything that fires take it.
     pub(crate) feeds: BTreeMap<ChannelId, Arc<Failing>>,
+    /// Whether the heartbeat arrives.
+    pub(crate) heartbeat: Arc<Failing>,
     pub(crate) journal: Arc<Told>,
     pub(crate) rules: Vec<RuleSpec>,
 }
@@ -56,15 +58,22 @@ pub(crate) struct Seat {
     epoch: Epoch,
     clocks: (Moment, Timestamp),
     /// Who waits for the store to have what they ordered, and until when.
-    unconfirmed: Vec<(Moment, Confirm)>,
+    unconfirmed: Vec<Unconfirmed>,
     /// Whether a measurement that no rule can have was reported.
     has_refused: bool,
     /// How many episodes of the desk were reported that nobody will be told of.
     given_up: u64,
 }
 
-/// Tells somebody that the store has what they ordered, or does not yet.
-type Confirm = Box<dyn FnOnce(bool) + Send>;
+/// An order that the store may not have yet.
+struct Unconfirmed {
+    /// What it changed.
+    changed: Changed,
+    until: Moment,
+    /// Tells whoever gave it that the store has it, or does not yet.
+    confirm: Box<dyn FnOnce(bool) + Send>,
+}
+
 /// Takes an answer.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, OrderRefused>>;
 
@@ -149,7 +158,15 @@ impl Alerting {
         let channels = ports.channels.iter().map(channel).collect();
         let feeds = ports.feeds.iter().map(|(id, _)| (id.clone(), Arc::new(Failing::feed(id)))).collect();
         let journal = Arc::new(Told::new(local.file(ports.alert_journal.clone())));
-        Self { seat: Arc::new(Mutex::new(seat)), orders: sender, channels, feeds, journal, rules: specs }
+        Self {
+            seat: Arc::new(Mutex::new(seat)),
+            orders: sender,
+            channels,
+            feeds,
+            heartbeat: Arc::new(Failing::heartbeat()),
+            journal,
+            rules: specs,
+        }
     }
 }
 
@@ -228,12 +245,13 @@ impl Seat {
                 answer(reply, view);
             }
             Order::Acknowledge { id, episode, by, reply } => {
-                let key = self.find(id).and_then(|key| {
+                let done = self.find(id).and_then(|key| {
                     let done = self.desk.acknowledge(&key, episode, &by, now);
                     done.map_err(|error| OrderRefused::Impossible(error.to_string()))?;
-                    self.desk.view(&key).ok_or_else(|| unknown(id))
+                    let view = self.desk.view(&key).ok_or_else(|| unknown(id))?;
+                    Ok((view, Changed::Alert(key)))
                 });
-                self.changed(key, reply, now);
+                self.changed(done, reply, now);
             }
             Order::Silences { reply } => {
                 let silences = self.desk.silences().map(|(id, quiet)| (id, quiet.clone()));
@@ -241,17 +259,20 @@ impl Seat {
             }
             Order::Silence { quiet, reply } => {
                 let id = self.desk.silence(quiet, now);
-                self.changed(id.map_err(|error| OrderRefused::Impossible(error.to_string())), reply, now);
+                let id = id.map_err(|error| OrderRefused::Impossible(error.to_string()));
+                self.changed(id.map(|id| (id, Changed::Silences)), reply, now);
             }
             Order::EndSilence { id, reply } => {
                 let unknown = || OrderRefused::Unknown { what: format!("silence {}", id.0) };
-                let ended = self.desk.end_silence(id, now).then_some(()).ok_or_else(unknown);
+                let ended = self.desk.end_silence(id, now).then_some(((), Changed::Silences));
+                let ended = ended.ok_or_else(unknown);
                 self.changed(ended, reply, now);
             }
             Order::TellAgain { id, channel, reply } => {
                 let told = self.find(id).and_then(|key| {
                     let nothing = || OrderRefused::Impossible("there is nothing to tell any more".to_owned());
-                    self.desk.tell_again(&key, &channel).then_some(()).ok_or_else(nothing)
+                    let is_due = self.desk.tell_again(&key, &channel);
+                    is_due.then_some(((), Changed::Alert(key))).ok_or_else(nothing)
                 });
                 self.changed(told, reply, now);
             }
@@ -265,27 +286,27 @@ impl Seat {
 
     fn changed<T: Send + 'static>(
         &mut self,
-        done: Result<T, OrderRefused>,
+        done: Result<(T, Changed), OrderRefused>,
         reply: Reply<Ordered<T>>,
         now: Now,
     ) {
         match done {
-            Ok(done) => {
-                let confirm = move |stored| answer(reply, Ok(Ordered { done, stored }));
-                self.unconfirmed.push((now.moment + CONFIRM, Box::new(confirm)));
+            Ok((done, changed)) => {
+                let confirm = Box::new(move |stored| answer(reply, Ok(Ordered { done, stored })));
+                self.unconfirmed.push(Unconfirmed { changed, until: now.moment + CONFIRM, confirm });
             }
             Err(error) => answer(reply, Err(error)),
         }
     }
 
-    /// Tells those who wait that the store has everything, or that their time is over.
+    /// Tells those who wait that the store has what they ordered, or that their time is over.
     pub(crate) fn confirm(&mut self, now: Moment) {
-        let is_saved = self.desk.is_saved();
-        for (until, confirm) in std::mem::take(&mut self.unconfirmed) {
-            if is_saved || now >= until {
-                confirm(is_saved);
+        for waiting in std::mem::take(&mut self.unconfirmed) {
+            let is_stored = self.desk.has_stored(&waiting.changed);
+            if is_stored || now >= waiting.until {
+                (waiting.confirm)(is_stored);
             } else {
-                self.unconfirmed.push((until, confirm));
+                self.unconfirmed.push(waiting);
             }
         }
     }

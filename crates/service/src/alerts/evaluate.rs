@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use ttm_alert::Measurement;
 use ttm_breaker::State;
 use ttm_guard::Guard;
@@ -68,12 +67,8 @@ impl Alerts {
         };
         let channels = alerting.channels.iter().map(|(id, it)| (id.to_string(), it.failing.get().is_some()));
         // One telling that failed says nothing: by now another one would have.
-        let wall = self.runtime.wall();
-        let lasts =
-            |since, every| wall.duration_since(since) > SignedDuration::try_from(every).unwrap_or_default();
         let feeds = ports.feeds.iter().map(|(id, feed)| {
-            let failing = alerting.feeds.get(id).and_then(|failing| failing.get());
-            (id.to_string(), failing.is_some_and(|(since, _)| lasts(since, feed.every())))
+            (id.to_string(), alerting.feeds.get(id).is_some_and(|failing| failing.lasts(feed.every(), now)))
         });
         measure::Beside {
             parts: board.parts(),

@@ -85,7 +85,7 @@ impl Feeds {
                 let patience = port.patience(all.len());
                 let told = within(&*clock, clock.now() + patience, port.tell(&all, wall)).await;
                 let told = told.unwrap_or_else(|_| no_answer(patience));
-                failing.sent(&told, clock.wall());
+                failing.sent(&told, &*clock);
                 (place, matches!(told, Outcome::Delivered { .. }).then_some(fires))
             }));
         }

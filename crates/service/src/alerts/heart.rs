@@ -7,7 +7,7 @@ use ttm_alert::Heartbeat;
 use ttm_kernel::{BoxFuture, Moment, Runtime, within};
 
 use crate::Ports;
-use crate::alerting::{Failing, no_answer};
+use crate::alerting::{Alerting, Failing, no_answer};
 
 /// Who has just begun has lived for so long before the first beat, or for as long as between two: one that dies within a minute again and
 /// again lives for nobody.
@@ -23,13 +23,13 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    pub(super) fn new(ports: &Ports, every: Duration, now: Moment) -> Self {
+    pub(super) fn new(ports: &Ports, alerting: &Alerting, every: Duration, now: Moment) -> Self {
         Self {
             port: ports.heartbeat.clone(),
             every,
             due: now + every.min(FIRST),
             under_way: None,
-            failing: Arc::new(Failing::heartbeat()),
+            failing: alerting.heartbeat.clone(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Heart {
         self.under_way = Some(Box::pin(async move {
             let patience = port.patience();
             let beat = within(&*clock, clock.now() + patience, port.beat()).await;
-            failing.sent(&beat.unwrap_or_else(|_| no_answer(patience)), clock.wall());
+            failing.sent(&beat.unwrap_or_else(|_| no_answer(patience)), &*clock);
         }));
     }
 
