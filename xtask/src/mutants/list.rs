@@ -36,6 +36,11 @@ pub(super) struct Program {
 }
 
 impl Program {
+    #[cfg(test)]
+    pub(super) fn named(package: &str) -> Self {
+        Self { package: package.to_owned(), folder: String::new(), name: "lib".to_owned() }
+    }
+
     /// The model checker that it is built for, if it is.
     pub(super) fn checker(&self) -> Option<&'static str> {
         CHECKERS.into_iter().find(|checker| *checker == self.name)
