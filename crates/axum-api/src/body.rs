@@ -1,4 +1,4 @@
-//! The JSON body of an order: of the right type, of a bounded size, and with no field that is not known.
+//! The JSON body of an order: an object, of a bounded size, and with no field that is not known.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::limits::MAX_BODY_BYTES;
+use crate::object::object;
 use crate::problem::Problem;
 
 /// A body that was read.
@@ -30,7 +31,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             ),
             _ => Problem::bad_request("the body did not arrive"),
         })?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let whole = object(&mut json).and_then(|read| json.end().map(|()| Self(read)));
+        whole.map_err(|error| {
             // It repeats names from the body.
             let told: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
             Problem::bad_request(format!("the body is not as expected: {told}"))

@@ -47,6 +47,7 @@ mod health;
 mod history;
 mod host;
 mod limits;
+mod object;
 mod parameters;
 mod problem;
 mod quiets;

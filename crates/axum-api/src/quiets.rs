@@ -193,7 +193,16 @@ fn weekday(word: &str) -> Option<Weekday> {
 
 /// What is to match. A rule that does not exist, or a label that a rule never has, would match nothing, and nobody would notice.
 fn matcher(app: &App, given: MatchingDto) -> Result<Matcher, Problem> {
-    let MatchingDto { rule, severity: word, labels } = given;
+    let MatchingDto { rule, severity: word, labels, all } = given;
+    let labels = labels.filter(|PairsDto(pairs)| !pairs.is_empty());
+    let is_named = rule.is_some() || word.is_some() || labels.is_some();
+    if is_named == all {
+        return Err(Problem::bad_request(if all {
+            "match.all is true beside a rule, a severity or labels, expected one or the other"
+        } else {
+            "match names no rule, severity or label; {\"all\": true} means all alerts"
+        }));
+    }
     if let Some(rule) = &rule {
         let rules: Vec<RuleSpec> = app.controls()?.alerts.rules();
         let Some(known) = rules.iter().find(|known| known.name == *rule) else {

@@ -46,7 +46,7 @@ fn an_order_is_sent_as_it_was_typed_and_says_if_it_is_not_stored() {
     assert_eq!(stage.told(&["silences"]), told);
     stage.on_eighty_columns(&["silences"]);
 
-    let all = json!({"match": {"rule": null, "severity": null, "labels": {}}, "for": null, "until": "2026-11-29T18:00:00Z",
+    let all = json!({"match": {"all": true}, "for": null, "until": "2026-11-29T18:00:00Z",
         "author": "anna", "reason": "move"});
     let mut everything = silence.clone();
     everything["match"] = json!({"rule": null, "severity": null, "labels": {}});
@@ -68,6 +68,7 @@ fn a_maintenance_window_is_begun_listed_and_ended() {
     for key in ["id", "active", "stored"] {
         asked.as_object_mut().expect("an object").remove(key);
     }
+    asked["match"] = json!({"all": true});
     stage.post("/api/v1/maintenance", &asked, 200, &window);
     let reason = window["reason"].as_str().expect("text");
     let words = [

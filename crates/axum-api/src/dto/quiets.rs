@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use ttm_alert::{Matcher, Quiet, QuietId, When};
 
 use super::alerts::labels;
+use crate::object::object;
 
 /// `/api/v1/silences`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,8 +106,8 @@ pub struct EndedDto {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BeginSilenceDto {
-    /// Which alerts; `{}` for all.
-    #[serde(rename = "match")]
+    /// Which alerts.
+    #[serde(rename = "match", deserialize_with = "object")]
     pub matcher: MatchingDto,
     /// Until when, as `2026-11-29T16:00:00Z`.
     #[serde(default)]
@@ -127,7 +128,7 @@ pub struct BeginSilenceDto {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "they are those of the answer")]
 pub struct BeginMaintenanceDto {
-    #[serde(rename = "match")]
+    #[serde(rename = "match", deserialize_with = "object")]
     pub matcher: MatchingDto,
     pub zone: String,
     pub days: Vec<String>,
@@ -142,7 +143,7 @@ pub struct BeginMaintenanceDto {
     pub reason: String,
 }
 
-/// Which alerts are to be meant.
+/// Which alerts are to be meant: those that match each of `rule`, `severity` and `labels` that is given, of which one must be, or `all`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MatchingDto {
@@ -155,6 +156,9 @@ pub struct MatchingDto {
     /// Labels that the alert must have.
     #[serde(default)]
     pub labels: Option<PairsDto>,
+    /// All alerts: said, since a field that was forgotten must not mean that.
+    #[serde(default)]
+    pub all: bool,
 }
 
 /// The pairs of an object, in its order, so that a name that is there twice is noticed.

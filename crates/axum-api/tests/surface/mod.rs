@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod alerts;
+pub(crate) mod orders;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

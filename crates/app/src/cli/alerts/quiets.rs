@@ -136,6 +136,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Match {
+    /// All alerts are meant where nothing is named.
+    ///
     /// # Errors
     /// A label that is given twice.
     fn body(&self) -> Result<Value, Failure> {
@@ -144,6 +146,9 @@ impl Match {
             if labels.insert(key.clone(), value.clone().into()).is_some() {
                 return Err(Failure::Arguments(format!("--label {} is given twice", printable(key, 32))));
             }
+        }
+        if self.rule.is_none() && self.severity.is_none() && labels.is_empty() {
+            return Ok(json!({"all": true}));
         }
         Ok(json!({"rule": self.rule, "severity": self.severity, "labels": labels}))
     }
