@@ -59,6 +59,29 @@ fn an_invalid_duration_is_reported_with_what_was_expected() {
 }
 
 #[test]
+fn a_route_that_no_alert_ever_takes_is_reported_with_its_line() {
+    let folder = folder();
+    let label = "match = { rule = \"disk\", labels = { lane = \"hot\" } }\nchannels = []\n";
+    let all = "channels = []\n[[alerts.routes]]\nmatch = { rule = \"disk\" }\nchannels = []\n";
+    for (routes, line) in [
+        (
+            label,
+            "2: alerts.routes.1.match.labels.lane: alerts of disk have no label \"lane\"; they have none",
+        ),
+        (
+            all,
+            "3: alerts.routes.2 is never reached: alerts.routes.1 matches all that it does, and the first that matches counts",
+        ),
+    ] {
+        let config = format!("[[alerts.routes]]\n{routes}");
+        fs::write(folder.path().join("ttm.toml"), config).expect("written");
+        for arguments in [&["run", "--config", "ttm.toml"][..], &["config", "check", "ttm.toml"]] {
+            check(&run(folder.path(), arguments, &[]), 78, &format!("ttm.toml:{line}"));
+        }
+    }
+}
+
+#[test]
 fn a_missing_config_file_is_a_config_error() {
     let outcome = run(folder().path(), &["config", "check", "--config", "none.toml"], &[]);
     assert_eq!(outcome.code, Some(78));

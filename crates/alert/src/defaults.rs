@@ -2,12 +2,16 @@
 //!
 #![doc = include_str!("../RULES.md")]
 
+mod labels;
+
 use std::time::Duration;
 
 use ttm_kernel::Severity;
 
 use crate::words::{About, Words};
 use crate::{Catalogue, Collector, Condition, Item, Limit, RuleSpec, Series, SeriesKind, Unit};
+
+pub use labels::{ImpossibleLabel, check_labels};
 
 /// A rule that is on without any config.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -52,6 +52,14 @@ impl Matcher {
                 .flat_map(Labels::iter)
                 .all(|(label, value)| key.labels.get(label) == Some(value))
     }
+
+    /// Whether everything that another one matches is matched by this one as well.
+    pub fn covers(&self, other: &Self) -> bool {
+        let has = |label, value| other.labels.as_ref().and_then(|labels| labels.get(label)) == Some(value);
+        (self.rule.is_none() || self.rule == other.rule)
+            && (self.severity.is_none() || self.severity == other.severity)
+            && self.labels.iter().flat_map(Labels::iter).all(|(label, value)| has(label, value))
+    }
 }
 
 /// Alerts that go to channels of their own.
@@ -288,6 +296,32 @@ mod tests {
             let key = key(rule, "");
             let to: Vec<&str> = config.channels(&key, severity).into_iter().map(ChannelId::as_str).collect();
             assert_eq!(to, expected, "{rule} {severity}");
+        }
+    }
+
+    #[test]
+    fn one_that_covers_another_matches_all_that_it_does_and_no_other_does() {
+        let mut all = Vec::new();
+        for rule in [None, Some("data_stale"), Some("group_errors")] {
+            for severity in [None, Some(Severity::Warning), Some(Severity::Error)] {
+                for labels in ["", "lane=hot", "api=x", "api=x,lane=hot"] {
+                    let labels = Some(Labels::parse(labels).expect("valid")).filter(|_| !labels.is_empty());
+                    all.push(Matcher { rule: rule.map(str::to_owned), severity, labels });
+                }
+            }
+        }
+        let mut alerts = Vec::new();
+        for rule in ["data_stale", "group_errors", "cpu"] {
+            for labels in ["", "lane=hot", "lane=cold", "api=x", "api=x,lane=hot", "api=y,lane=hot"] {
+                alerts.extend(Severity::ALL.map(|severity| (key(rule, labels), severity)));
+            }
+        }
+        for one in &all {
+            for other in &all {
+                let is_left =
+                    |(key, of): &(AlertKey, Severity)| other.matches(key, *of) && !one.matches(key, *of);
+                assert_eq!(one.covers(other), !alerts.iter().any(is_left), "{one:?} {other:?}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use ttm_alert::defaults::{self, DefaultRule, RULES, SERIES};
+use ttm_alert::defaults::{self, DefaultRule, RULES, SERIES, check_labels};
 use ttm_alert::{Condition, Engine, Labels, Limit, Measurement, Reading, RuleSet, SeriesKind, Side, Turn};
 use ttm_kernel::{Epoch, Moment, Severity};
 
@@ -146,4 +146,38 @@ fn each_rule_fires_by_its_own_series_and_none_while_all_is_well() {
             RULES.iter().filter(|rule| rule.series == Some(bad.name)).map(|rule| rule.name).collect();
         assert_eq!(fired, expected, "{}", bad.name);
     }
+}
+
+#[test]
+fn the_labels_of_each_rule_are_possible_and_no_others() {
+    let labels = |text: &str| Labels::parse(text).expect("valid");
+    for rule in RULES {
+        let of = Some((rule.name, rule.series));
+        let keys = SERIES.iter().find(|series| Some(series.name) == rule.series);
+        let keys = keys.map_or(&["collector"][..], |series| series.labels);
+        for key in ["api", "by", "channel", "collector", "group", "lane", "part", "source", "store"] {
+            let value = match key {
+                "group" | "lane" => "cold",
+                "by" | "store" => "metrics store",
+                "collector" => "resources",
+                _ => "anything",
+            };
+            let one = labels(&format!("{key}={value}"));
+            assert_eq!(check_labels(of, &one).is_ok(), keys.contains(&key), "{} {key}", rule.name);
+            assert_eq!(check_labels(None, &one), Ok(()), "{key}");
+            let other = labels(&format!("{key}=other"));
+            assert_eq!(check_labels(None, &other).is_ok(), value == "anything", "{key}");
+        }
+    }
+    let told = |text: &str| check_labels(None, &labels(text)).expect_err("impossible");
+    assert_eq!(told("group=hot,lane=hot").key, "lane");
+    assert_eq!(
+        told("api=x,group=hot,lane=hot").to_string(),
+        "no alert has the label \"lane\" beside api and group"
+    );
+    assert_eq!(
+        check_labels(Some(("own", Some("no.such_series"))), &labels("x=y")),
+        Ok(()),
+        "that is told elsewhere"
+    );
 }

@@ -1,5 +1,7 @@
 //! The endpoints of silences and maintenance windows.
 
+use std::fmt::Display;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -7,7 +9,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::{SignedDuration, Timestamp};
-use ttm_alert::defaults::SERIES;
+use ttm_alert::defaults::check_labels;
 use ttm_alert::{InvalidQuiet, Labels, Matcher, Ordered, Quiet, QuietId, RuleSpec, When, Zone};
 
 use crate::alerts::{ordered, severities, severity};
@@ -177,16 +179,6 @@ fn read<T>(
     parse(text).ok_or_else(|| Problem::bad_request(format!("{key} is {}, expected {expected}", quoted(text))))
 }
 
-/// The labels that every alert of a rule has.
-fn label_keys(rule: &RuleSpec) -> &'static [&'static str] {
-    let of_series = |name: &String| SERIES.iter().find(|series| series.name == name.as_str());
-    match &rule.series {
-        Some(series) => of_series(series).map_or(&[], |series| series.labels),
-        // That nothing is measured is told of who measures.
-        None => &["collector"],
-    }
-}
-
 fn weekday(word: &str) -> Option<Weekday> {
     DAYS.iter().find(|(known, _)| *known == word).map(|(_, day)| *day)
 }
@@ -203,26 +195,21 @@ fn matcher(app: &App, given: MatchingDto) -> Result<Matcher, Problem> {
             "match names no rule, severity or label; {\"all\": true} means all alerts"
         }));
     }
-    if let Some(rule) = &rule {
-        let rules: Vec<RuleSpec> = app.controls()?.alerts.rules();
-        let Some(known) = rules.iter().find(|known| known.name == *rule) else {
+    let rules: Vec<RuleSpec> = app.controls()?.alerts.rules();
+    let known = rule.as_ref().map(|rule| {
+        rules.iter().find(|known| known.name == *rule).ok_or_else(|| {
             let names = rules.iter().map(|known| known.name.as_str());
             let told = unknown("rule", rule, names, "/api/v1/alerts/rules lists those in force");
-            return Err(Problem::bad_request(format!("match.rule: {told}")));
-        };
-        let keys = label_keys(known);
-        let given = labels.iter().flat_map(|PairsDto(pairs)| pairs);
-        if let Some((key, _)) = given.into_iter().find(|(key, _)| !keys.contains(&key.as_str())) {
-            let has = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-            let told =
-                format!("match.labels: alerts of {rule} have no label {}; they have {has}", quoted(key));
-            return Err(Problem::bad_request(told));
-        }
-    }
+            Problem::bad_request(format!("match.rule: {told}"))
+        })
+    });
+    let known = known.transpose()?.map(|known| (known.name.as_str(), known.series.as_deref()));
     let severity = word.map(|word| read("match.severity", &severities(), &word, severity)).transpose()?;
-    let labels = labels.map(|PairsDto(pairs)| {
+    let labels = labels.map(|PairsDto(pairs)| -> Result<Labels, Problem> {
+        let wrong = |told: &dyn Display| Problem::bad_request(format!("match.labels: {told}"));
         let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Labels::try_new(pairs).map_err(|error| Problem::bad_request(format!("match.labels: {error}")))
+        let labels = Labels::try_new(pairs).map_err(|error| wrong(&error))?;
+        check_labels(known, &labels).map(|()| labels).map_err(|error| wrong(&error))
     });
     Ok(Matcher { rule, severity, labels: labels.transpose()? })
 }

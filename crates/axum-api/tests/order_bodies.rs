@@ -146,3 +146,34 @@ fn what_is_quiet_is_named_and_all_of_it_only_by_that_word() {
         }
     }
 }
+
+#[test]
+fn labels_that_no_alert_can_have_are_refused_with_a_rule_and_without() {
+    let surface = over(desk(Vec::new()));
+    for (matching, expected) in [
+        (
+            json!({"rule": "disk", "labels": {"lane": "hot"}}),
+            "match.labels: alerts of disk have no label \"lane\"; they have none",
+        ),
+        (
+            json!({"labels": {"lanes": "hot"}}),
+            "match.labels: no alert has the label \"lanes\"; there are api, by, channel, ",
+        ),
+        (
+            json!({"rule": "data_stale", "labels": {"lane": "warm"}}),
+            "match.labels: no alert has \"warm\" as its lane, expected hot or cold",
+        ),
+        (
+            json!({"labels": {"lane": "hot", "store": "store"}}),
+            "match.labels: no alert has the label \"store\" beside lane",
+        ),
+    ] {
+        let silence = json!({"match": matching, "for": "2h", "author": "anna", "reason": "new disks"});
+        let refused = post(&surface, "/api/v1/silences", &silence).problem(400);
+        assert!(refused.starts_with(expected), "{refused}");
+        let mut window = window();
+        window["match"] = matching;
+        let refused = post(&surface, "/api/v1/maintenance", &window).problem(400);
+        assert!(refused.starts_with(expected), "{refused}");
+    }
+}

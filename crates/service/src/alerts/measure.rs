@@ -215,3 +215,24 @@ pub(crate) fn resources(sample: Option<&ResourceSample>, is_first: bool, at: Tim
     sheet.put("resource.file_descriptor_percent", &[], missing(descriptors));
     sheet.list
 }
+
+#[cfg(test)]
+mod tests {
+    use ttm_alert::defaults::{SERIES, check_labels};
+    use ttm_health::testing::healthy_facts;
+
+    use super::*;
+
+    #[test]
+    fn every_label_that_is_measured_is_one_that_a_route_may_name() {
+        let mut facts = healthy_facts();
+        facts.store.samples_dropped = 1;
+        let found = health(&facts, &Beside::default(), &ProgressThresholds::default());
+        let found = [found, resources(None, true, facts.at)].concat();
+        assert!(found.len() > 15, "{found:?}");
+        for Measurement { series, labels, .. } in &found {
+            assert!(SERIES.iter().any(|known| known.name == *series), "{series}");
+            assert_eq!(check_labels(Some(("any", Some(*series))), labels), Ok(()), "{series}");
+        }
+    }
+}

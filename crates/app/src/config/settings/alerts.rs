@@ -2,6 +2,7 @@
 
 mod channels;
 mod notify;
+mod routes;
 mod rules;
 mod secret;
 #[cfg(test)]

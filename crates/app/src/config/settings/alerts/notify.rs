@@ -1,13 +1,13 @@
-//! Who is told, how soon and how often: `[alerts]`, `[alerts.repeat]`, `[alerts.escalation]` and `[[alerts.routes]]`.
+//! Who is told, how soon and how often: `[alerts]`, `[alerts.repeat]` and `[alerts.escalation]`.
 
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
-use ttm_alert::{ChannelId, Escalation, Labels, Matcher, NotifyConfig, NotifySettings, Route};
+use ttm_alert::{ChannelId, Escalation, NotifyConfig, NotifySettings};
 
 use super::AlertSettings;
 use crate::config::Origin;
-use crate::config::settings::reader::{Reader, Reported};
+use crate::config::settings::reader::Reader;
 use crate::config::suggest::did_you_mean;
 
 impl Reader<'_> {
@@ -66,66 +66,8 @@ impl Reader<'_> {
         })
     }
 
-    fn routes(&mut self) -> Option<Vec<Route>> {
-        let routes: Vec<Option<Route>> = self
-            .values
-            .chosen("alerts.routes")
-            .into_iter()
-            .map(|(nth, origin)| self.route(&format!("alerts.routes.{nth}"), origin))
-            .collect();
-        routes.into_iter().collect()
-    }
-
-    fn route(&mut self, section: &str, origin: Origin) -> Option<Route> {
-        let rule = self.if_set(&format!("{section}.match.rule"), None, |reader, name| {
-            let rule = reader.text(name);
-            if reader.is_rule(&rule) {
-                return Some(Some(rule));
-            }
-            let near = did_you_mean(&rule, reader.rule_names());
-            reader.refuse(reader.place(name), format!("{name} is {rule:?}, and there is no such rule{near}"));
-            None
-        });
-        let severity = self.if_set(&format!("{section}.match.severity"), None, |reader, name| {
-            reader.severity(name).map(Some)
-        });
-        let labels = self.labels(&format!("{section}.match.labels"));
-        let name = format!("{section}.channels");
-        let channels = if self.values.get(&name).is_some() {
-            self.told(&name)
-        } else {
-            self.refuse(origin, format!("{name} is not set, expected names of channels"));
-            None
-        };
-        let matcher = Matcher { rule: rule?, severity: severity?, labels: labels.ok()? };
-        Some(Route { matcher, channels: channels? })
-    }
-
-    /// The labels of a section, if there are any.
-    fn labels(&mut self, section: &str) -> Result<Option<Labels>, Reported> {
-        let pairs: Vec<(&str, &str)> = self
-            .values
-            .keys_in(section)
-            .map(|label| (label, self.raw(&format!("{section}.{label}")).1))
-            .collect();
-        if pairs.is_empty() {
-            return Ok(None);
-        }
-        // One by one first, to know which of them is wrong.
-        let one = |pair: &&(&str, &str)| Labels::try_new([**pair]).is_err();
-        let wrong = pairs.iter().find(one).or(pairs.first()).map(|(label, _)| format!("{section}.{label}"));
-        match Labels::try_new(pairs) {
-            Ok(labels) => Ok(Some(labels)),
-            Err(error) => {
-                let name = wrong.unwrap_or_default();
-                self.refuse(self.place(&name), format!("{name}: {error}"));
-                Err(Reported)
-            }
-        }
-    }
-
     /// The channels that are told something; the log, if there are none.
-    fn told(&mut self, name: &str) -> Option<Vec<ChannelId>> {
+    pub(super) fn told(&mut self, name: &str) -> Option<Vec<ChannelId>> {
         let channels = self.named(name)?;
         Some(if channels.is_empty() { vec![ChannelId::new(AlertSettings::LOG)] } else { channels })
     }

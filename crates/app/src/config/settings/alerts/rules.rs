@@ -77,6 +77,14 @@ impl Reader<'_> {
         defaults.chain(added).collect()
     }
 
+    /// The series that a rule is about, be it on or off; `None` if it is about absence.
+    pub(super) fn series_of(&self, rule: &str) -> Option<String> {
+        match defaults::RULES.iter().find(|default| default.name == rule) {
+            Some(default) => default.series.map(str::to_owned),
+            None => Some(self.text(&format!("{SECTION}.{rule}.series"))),
+        }
+    }
+
     /// A rule that is on without any config, with what the section of its name says.
     fn overridden(&mut self, default: &RuleSpec) -> Option<RuleSpec> {
         let section = format!("{SECTION}.{}", default.name);

@@ -1,6 +1,7 @@
 //! What is read of the sections of alerts, and one test for each kind of error.
 
 mod channels;
+mod routes;
 mod rules;
 
 use std::ffi::OsString;
