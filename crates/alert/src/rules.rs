@@ -191,7 +191,10 @@ fn faults(rule: &RuleSpec, catalogue: &Catalogue) -> Vec<(&'static str, Fault)> 
             Side::Above => one >= other,
             Side::Below => one <= other,
         };
-        if !beyond(worse.limit.enter, limit.enter) || !beyond(worse.limit.exit, limit.exit) {
+        let is_finite = |limit: Limit| limit.enter.is_finite() && limit.exit.is_finite();
+        let is_beyond = beyond(worse.limit.enter, limit.enter) && beyond(worse.limit.exit, limit.exit);
+        // What is no number is beyond nothing, and is told by itself.
+        if is_finite(limit) && is_finite(worse.limit) && !is_beyond {
             faults.push(("worse", Fault::NotBeyond));
         }
         if worse.severity <= rule.severity {

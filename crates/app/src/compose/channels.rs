@@ -20,8 +20,8 @@ use ttm_notify_http::{
 
 use super::error::ComposeError;
 use crate::config::{
-    AlertSettings, ChannelKind, ChannelSettings, ConfigError, EmailSettings, HeartbeatSettings, MailSecurity,
-    Origin,
+    AlertSettings, ChannelKind, ChannelSettings, ConfigError, Draft, EmailSettings, HeartbeatSettings,
+    MailSecurity, Origin,
 };
 use log::LogNotifier;
 
@@ -96,26 +96,27 @@ pub fn channel(
     made(settings, clock, words).map_err(|unmade| unmade.told(&section(id)))
 }
 
-/// What the adapters refuse of the settings, with its place in the config. What the machine lacks is no error of the config.
-pub(super) fn refused<'a>(
-    settings: &'a AlertSettings,
-    clock: &Arc<dyn Clock>,
-    words: &Arc<dyn Words>,
-    place: impl Fn(&str) -> Origin + 'a,
-) -> Vec<ConfigError> {
+/// What the adapters refuse of the settings, with its place in the config, unless something wrong with the same key is told already.
+/// What the machine lacks is no error of the config.
+pub(super) fn refused(draft: &Draft, clock: &Arc<dyn Clock>, words: &Arc<dyn Words>) -> Vec<ConfigError> {
+    let settings = &draft.alerts;
     let heartbeat = settings.heartbeat.as_ref().map(|of| (HEARTBEAT.to_owned(), heartbeat(of).err()));
     let channels = settings.channels.iter().map(|(id, of)| (section(id), made(of, clock, words).err()));
     let unmade = channels.chain(heartbeat).filter_map(|(section, unmade)| Some((section, unmade?)));
     let mut errors = Vec::new();
     for (section, unmade) in unmade {
         let Unmade::Settings(wrong) = unmade else { continue };
-        errors.extend(wrong.into_iter().map(|wrong| {
+        for wrong in wrong {
             let given = ["", "_file"].map(|end| format!("{section}.{}{end}", key(&wrong)));
-            let name = given.iter().find(|name| place(name) != Origin::Default).unwrap_or(&given[0]);
+            if given.iter().any(|name| draft.is_told(name)) {
+                continue;
+            }
+            let is_set = |name: &&String| draft.place(name) != Origin::Default;
+            let name = given.iter().find(is_set).unwrap_or(&given[0]);
             let value = if wrong.key == "security" { "plain" } else { &*wrong.value };
             let message = format!("{name} is {value}, expected {}", wrong.bound);
-            ConfigError { origin: place(name), message }
-        }));
+            errors.push(ConfigError { origin: draft.place(name), message });
+        }
     }
     errors
 }

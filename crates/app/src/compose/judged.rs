@@ -60,7 +60,7 @@ pub fn check_urls(draft: Draft) -> Result<Settings, ComposeError> {
 fn wrong(draft: &Draft) -> Vec<String> {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
     let words: Arc<dyn Words> = Arc::new(Meanings);
-    let channels = channels::refused(&draft.alerts, &clock, &words, |key| draft.place(key));
+    let channels = channels::refused(draft, &clock, &words);
     wrong_urls(draft).into_iter().chain(channels.iter().map(ToString::to_string)).collect()
 }
 

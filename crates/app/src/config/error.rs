@@ -13,8 +13,15 @@ pub struct ConfigErrors(Vec<ConfigError>);
 pub struct ConfigError {
     /// Where it was set.
     pub origin: Origin,
-    /// The value and what was expected; names the key.
+    /// The value and what was expected; begins with the name of the key.
     pub message: String,
+}
+
+impl ConfigError {
+    /// Whether it is about this key, so that nothing more needs to be said of it.
+    pub(super) fn is_about(&self, key: &str) -> bool {
+        self.message.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', ':']))
+    }
 }
 
 impl ConfigErrors {

@@ -144,3 +144,77 @@ chat = "ops"
     ];
     assert_eq!(named, expected, "{told}");
 }
+
+#[test]
+fn all_that_is_wrong_with_a_channel_is_told_at_once_and_once() {
+    let told = |text: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Err(error) = check(draft(folder.path(), text, &[])) else { panic!("refused: {text}") };
+        let told = error.to_string().replace(&format!("{}/", folder.path().display()), "");
+        assert!(!told.contains("hunter2"), "{told}");
+        let places = told.lines().map(|line| line.split([' ', ';']).take(2).collect::<Vec<_>>().join(" "));
+        let mut places: Vec<String> = places.map(|it| it.replace("alerts.channels.x.", "")).collect();
+        places.sort();
+        places
+    };
+    let channel = |keys: &str| told(&format!("[alerts.channels.x]\n{keys}"));
+    for (keys, expected) in [
+        (
+            "kind = \"telegram\"\nchat = \"x y\"\nthread = -7\ntoken = \"hunter2\"\napi = \"x\"\ntimeout = \"2h\"\n",
+            &["3: chat", "4: thread", "5: token", "6: api", "7: timeout"][..],
+        ),
+        ("kind = \"telegram\"\nchat = \"x y\"\n", &["1: token", "3: chat"]),
+        (
+            "kind = \"email\"\nserver = \"a b\"\nport = 99999\nfrom = \"bad\"\nto = [\"bad\"]\nsecurity = \"ssl\"\nuser = \"ttm\"\n",
+            &["1: password", "3: server", "4: port", "5: from", "6: to", "7: security"],
+        ),
+        ("kind = \"email\"\nsecurity = \"plain\"\nfrom = \"bad\"\n", &["1: server", "1: to", "4: from"]),
+        (
+            "kind = \"email\"\nserver = \"mail.example.org\"\nsecurity = \"plain\"\nfrom = 7\nto = \"ops\"\nauthority_file = \"none\"\n",
+            &["4: security", "5: from", "6: to", "7: authority_file"],
+        ),
+        (
+            "kind = \"slack\"\nurl = \"hunter2\"\ntimeout = \"2h\"\nchat = \"7\"\n",
+            &["3: url", "4: timeout", "5: chat"],
+        ),
+        (
+            "kind = \"slack\"\ntoken = \"xoxb-1\"\nchannel = \"ops\"\ntimeout = \"2h\"\n",
+            &["4: channel", "5: timeout"],
+        ),
+        ("kind = \"slack\"\ntoken_file = \"none\"\nchannel = \"ops\"\n", &["3: token_file", "4: channel"]),
+        ("kind = \"discord\"\nurl = [\"hunter2\"]\ntimeout = \"soon\"\n", &["3: url", "4: timeout"]),
+        ("kind = \"discord\"\nurl = \"hunter2\"\nurl_file = \"hunter2\"\n", &["4: url_file"]),
+        ("kind = \"webhook\"\nurl = \"hunter2\"\nsecret_file = \"none\"\n", &["3: url", "4: secret_file"]),
+        ("kind = \"webhook\"\nsecret = \"hunter2\"\n", &["1: url", "3: secret"]),
+        ("kind = \"alertmanager\"\nurl = \"hunter2\"\ntoken_file = \"none\"\n", &["3: url", "4: token_file"]),
+        (
+            "kind = \"ntfy\"\nurl = \"hunter2\"\ntoken_file = \"none\"\n",
+            &["1: topic", "3: url", "4: token_file"],
+        ),
+        ("kind = \"ntfy\"\nurl_file = \"none\"\ntopic = \"hunter 2\"\n", &["3: url_file", "4: topic"]),
+        ("kind = \"pagerduty\"\nsource = \"\"\napi = \"x\"\n", &["1: routing_key", "3: source", "4: api"]),
+        ("kind = 7\n", &["2: kind"]),
+        ("kind = \"log\"\nurl = \"hunter2\"\n", &["3: url"]),
+    ] {
+        let expected: Vec<String> = expected.iter().map(|place| format!("ttm.toml:{place}")).collect();
+        assert_eq!(channel(keys), expected, "{keys}");
+    }
+    let heartbeat = |keys: &str| told(&format!("[alerts.heartbeat]\n{keys}"));
+    for (keys, expected) in [
+        (
+            "url = \"hunter2\"\nevery = \"1s\"\nmethod = \"put\"\ntoken_file = \"none\"\n",
+            &[
+                "2: alerts.heartbeat.url",
+                "3: alerts.heartbeat.every",
+                "4: alerts.heartbeat.method",
+                "5: alerts.heartbeat.token_file",
+            ][..],
+        ),
+        ("url = [\"hunter2\"]\ntoken = \"hunter2\"\n", &["2: alerts.heartbeat.url"]),
+        ("token = \"hunter2\"\n", &["2: alerts.heartbeat.token"]),
+        ("token_file = \"none\"\n", &["2: alerts.heartbeat.token_file"]),
+    ] {
+        let expected: Vec<String> = expected.iter().map(|place| format!("ttm.toml:{place}")).collect();
+        assert_eq!(heartbeat(keys), expected, "{keys}");
+    }
+}

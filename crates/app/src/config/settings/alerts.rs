@@ -75,6 +75,7 @@ impl Reader<'_> {
     }
 
     fn heartbeat(&mut self, folder: &Path) -> Option<HeartbeatSettings> {
+        const SECTION: &str = "alerts.heartbeat";
         let url = self.secret(folder, "alerts.heartbeat.url");
         let token = self.secret(folder, "alerts.heartbeat.token");
         let every = self.duration("alerts.heartbeat.every");
@@ -84,8 +85,25 @@ impl Reader<'_> {
             "post" => Some(true),
             _ => None,
         });
-        let (url, token) = (url.ok().flatten()?, token.ok()?);
-        Some(HeartbeatSettings { url, every: every?, is_post: is_post?, token, timeout: timeout? })
+        let of = |key: &str| [format!("{SECTION}.{key}"), format!("{SECTION}.{key}_file")];
+        let is_url_told = of("url").iter().any(|name| self.is_told(name));
+        if let (Ok(None), false) = (&url, is_url_told) {
+            for name in of("token") {
+                if self.is_set(&name) && !self.is_told(&name) {
+                    let message = format!("{name} is set without {SECTION}.url, expected both or neither");
+                    self.refuse(self.place(&name), message);
+                }
+            }
+            return None;
+        }
+        // What is wrong is replaced, so that the adapter can judge the rest.
+        Some(HeartbeatSettings {
+            url: url.ok().flatten().unwrap_or_default(),
+            every: every.unwrap_or(Duration::from_mins(1)),
+            is_post: is_post.unwrap_or_default(),
+            token: token.ok().flatten(),
+            timeout: timeout.unwrap_or(Duration::from_secs(10)),
+        })
     }
 
     fn public_url(&mut self) -> Option<String> {

@@ -24,6 +24,9 @@ impl Reader<'_> {
         let file = self.text("api.token_file");
         if file.is_empty() {
             let listen = listen?;
+            if !listen.ip().is_loopback() && self.is_told("api.token_file") {
+                return None;
+            }
             if !listen.ip().is_loopback() {
                 let message = format!(
                     "api.listen is {listen}, which is not loopback: expected api.token_file to be set too"

@@ -66,6 +66,11 @@ impl Draft {
         place(&self.places, key)
     }
 
+    /// Whether something wrong with this key is told already.
+    pub fn is_told(&self, key: &str) -> bool {
+        self.errors.iter().any(|error| error.is_about(key))
+    }
+
     /// The settings, if there are no errors.
     ///
     /// # Errors

@@ -50,6 +50,11 @@ impl Reader<'_> {
         if self.is_set(name) { read(self, name) } else { Some(default) }
     }
 
+    /// Whether something wrong with this key is reported already.
+    pub(super) fn is_told(&self, name: &str) -> bool {
+        self.errors.iter().any(|error| error.is_about(name))
+    }
+
     /// Reports an error.
     pub(super) fn refuse(&mut self, origin: Origin, message: String) {
         self.errors.push(ConfigError { origin, message });
@@ -140,6 +145,9 @@ impl Reader<'_> {
                 for InvalidSetting { key, value, bound } in wrong {
                     let name = format!("{section}.{key}");
                     let origin = self.place(&name);
+                    // As it was written, where its own form is not the one of a config.
+                    let is_list = Key::find(&name).is_some_and(|key| matches!(key.kind, Kind::List(_)));
+                    let value = if is_list { format!("{:?}", self.list(&name)) } else { value };
                     let message = format!("{name} is {value}, expected {bound}");
                     self.errors.push(ConfigError { origin, message });
                 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use ttm_alert::ChannelId;
 
 use super::AlertSettings;
-use crate::config::settings::reader::{Reader, Reported};
+use crate::config::settings::reader::Reader;
 use crate::config::{Origin, file};
 
 /// A channel.
@@ -93,6 +94,9 @@ pub enum MailSecurity {
     Plain,
 }
 
+/// What the table of keys says as well.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What one section is read with.
 struct Section<'a> {
     folder: &'a Path,
@@ -108,9 +112,9 @@ impl Section<'_> {
 }
 
 impl Reader<'_> {
-    /// The channels whose keys can be used.
+    /// The channels whose kind is known. What is wrong with one is reported and replaced, so that its adapter can judge the rest.
     pub(super) fn channels(&mut self, folder: &Path) -> BTreeMap<ChannelId, ChannelSettings> {
-        let log = ChannelSettings { kind: ChannelKind::Log, timeout: Duration::from_secs(10) };
+        let log = ChannelSettings { kind: ChannelKind::Log, timeout: TIMEOUT };
         let mut channels = BTreeMap::from([(ChannelId::new(AlertSettings::LOG), log)]);
         for (name, origin) in self.values.chosen("alerts.channels") {
             let section = Section { folder, name: format!("alerts.channels.{name}"), origin };
@@ -137,7 +141,7 @@ impl Reader<'_> {
             self.refuse(self.place(&at.key("kind")), message);
             return None;
         }
-        let timeout = self.duration(&at.key("timeout"));
+        let timeout = self.duration(&at.key("timeout")).unwrap_or(TIMEOUT);
         let keys: &[&str] = match &*kind {
             "log" => &[],
             "slack" if self.has_secret(at, "token") => &["token", "channel", "api", "timeout"],
@@ -152,12 +156,12 @@ impl Reader<'_> {
             "pagerduty" => &["routing_key", "source", "api", "timeout"],
             _ => return self.read(&at.key("kind"), |_| None),
         };
-        let fits = self.has_only(at, &kind, keys);
+        self.has_only(at, &kind, keys);
         let kind = match &*kind {
-            "log" => Some(ChannelKind::Log),
+            "log" => ChannelKind::Log,
             "slack" if keys[0] == "token" => self.slack_bot(at),
-            "slack" => self.required_secret(at, "url").map(|url| ChannelKind::SlackWebhook { url }),
-            "discord" => self.required_secret(at, "url").map(|url| ChannelKind::Discord { url }),
+            "slack" => ChannelKind::SlackWebhook { url: self.required_secret(at, "url") },
+            "discord" => ChannelKind::Discord { url: self.required_secret(at, "url") },
             "telegram" => self.telegram(at),
             "email" => self.email(at),
             "webhook" => self.webhook(at),
@@ -165,50 +169,49 @@ impl Reader<'_> {
             "ntfy" => self.ntfy(at),
             _ => self.pagerduty(at),
         };
-        let settings = ChannelSettings { kind: kind?, timeout: timeout? };
-        fits.then_some(settings)
+        Some(ChannelSettings { kind, timeout })
     }
 
-    fn slack_bot(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+    fn slack_bot(&mut self, at: &Section<'_>) -> ChannelKind {
         let token = self.required_secret(at, "token");
-        let channel = self.required(at, "channel");
-        Some(ChannelKind::SlackBot { api: self.optional(at, "api"), channel: channel?, token: token? })
+        let channel = self.required(at, "channel").unwrap_or_default();
+        ChannelKind::SlackBot { api: self.optional(at, "api"), channel, token }
     }
 
-    fn telegram(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+    fn telegram(&mut self, at: &Section<'_>) -> ChannelKind {
         let token = self.required_secret(at, "token");
-        let chat = self.required(at, "chat");
-        let thread = self.if_set(&at.key("thread"), None, |reader, name| reader.integer(name).map(Some));
-        let api = self.optional(at, "api");
-        Some(ChannelKind::Telegram { api, chat: chat?, thread: thread?, token: token? })
+        let chat = self.required(at, "chat").unwrap_or_default();
+        let thread = self.number(at, "thread");
+        ChannelKind::Telegram { api: self.optional(at, "api"), chat, thread, token }
     }
 
-    fn webhook(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
-        let (url, secret) = (self.required_secret(at, "url"), self.secret_of(at, "secret"));
-        Some(ChannelKind::Webhook { url: url?, secret: secret.ok()? })
+    fn webhook(&mut self, at: &Section<'_>) -> ChannelKind {
+        ChannelKind::Webhook { url: self.required_secret(at, "url"), secret: self.secret_of(at, "secret") }
     }
 
-    fn alertmanager(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
-        let (url, token) = (self.required_secret(at, "url"), self.secret_of(at, "token"));
-        Some(ChannelKind::Alertmanager { url: url?, token: token.ok()? })
+    fn alertmanager(&mut self, at: &Section<'_>) -> ChannelKind {
+        ChannelKind::Alertmanager { url: self.required_secret(at, "url"), token: self.secret_of(at, "token") }
     }
 
-    fn ntfy(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+    fn ntfy(&mut self, at: &Section<'_>) -> ChannelKind {
         let url = self.secret_of(at, "url");
         let topic = self.required_secret(at, "topic");
-        let token = self.secret_of(at, "token");
-        Some(ChannelKind::Ntfy { url: url.ok()?, topic: topic?, token: token.ok()? })
+        ChannelKind::Ntfy { url, topic, token: self.secret_of(at, "token") }
     }
 
-    fn pagerduty(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
+    fn pagerduty(&mut self, at: &Section<'_>) -> ChannelKind {
         let routing_key = self.required_secret(at, "routing_key");
-        let source = self.text(&at.key("source"));
-        Some(ChannelKind::PagerDuty { api: self.optional(at, "api"), routing_key: routing_key?, source })
+        ChannelKind::PagerDuty {
+            api: self.optional(at, "api"),
+            routing_key,
+            source: self.text(&at.key("source")),
+        }
     }
 
-    fn email(&mut self, at: &Section<'_>) -> Option<ChannelKind> {
-        let server = self.required(at, "server");
-        let port = self.if_set(&at.key("port"), None, |reader, name| reader.integer(name).map(Some));
+    fn email(&mut self, at: &Section<'_>) -> ChannelKind {
+        // One on this machine may be spoken to in every way.
+        let server = self.required(at, "server").unwrap_or_else(|| "localhost".to_owned());
+        let port = self.number(at, "port");
         let security = self.read(&at.key("security"), |text| match text {
             "tls" => Some(MailSecurity::Tls),
             "starttls" => Some(MailSecurity::StartTls),
@@ -226,26 +229,32 @@ impl Reader<'_> {
             .map(Some)
         });
         let credentials = self.credentials(at);
-        let from = self.required(at, "from");
+        let from = self.required(at, "from").unwrap_or_default();
         let to = self.required(at, "to").map(|_| self.list(&at.key("to")));
-        Some(ChannelKind::Email(Box::new(EmailSettings {
-            server: server?,
-            port: port?,
-            security: security?,
-            authority: authority?,
-            credentials: credentials.ok()?,
-            from: from?,
-            to: to?,
-        })))
+        ChannelKind::Email(Box::new(EmailSettings {
+            server,
+            port,
+            security: security.unwrap_or(MailSecurity::Tls),
+            authority: authority.flatten(),
+            credentials,
+            from,
+            to: to.unwrap_or_default(),
+        }))
     }
 
     /// Both of user and password, or neither.
-    fn credentials(&mut self, at: &Section<'_>) -> Result<Option<(String, SecretString)>, Reported> {
+    fn credentials(&mut self, at: &Section<'_>) -> Option<(String, SecretString)> {
         if !self.is_set(&at.key("user")) && !self.has_secret(at, "password") {
-            return Ok(None);
+            return None;
         }
         let (user, password) = (self.required(at, "user"), self.required_secret(at, "password"));
-        user.zip(password).map(Some).ok_or(Reported)
+        Some((user?, password)).filter(|(_, password)| !password.expose_secret().is_empty())
+    }
+
+    /// A number that may be missing.
+    fn number<T: FromStr>(&mut self, at: &Section<'_>, key: &str) -> Option<T> {
+        let read = |reader: &mut Self, name: &str| reader.integer(name).map(Some);
+        self.if_set(&at.key(key), None, read).flatten()
     }
 
     /// A text that may be missing.
@@ -256,34 +265,38 @@ impl Reader<'_> {
     /// A text that must not be missing.
     fn required(&mut self, at: &Section<'_>, key: &str) -> Option<String> {
         let name = at.key(key);
-        if !self.is_set(&name) {
+        if self.is_set(&name) {
+            return Some(self.text(&name));
+        }
+        if !self.is_told(&name) {
             let message = format!("{name} is not set, expected {}", self.raw(&name).0.kind.expected());
             self.refuse(at.origin.clone(), message);
-            return None;
         }
-        Some(self.text(&name))
+        None
     }
 
     fn has_secret(&self, at: &Section<'_>, key: &str) -> bool {
         self.is_set(&at.key(key)) || self.is_set(&at.key(&format!("{key}_file")))
     }
 
-    fn secret_of(&mut self, at: &Section<'_>, key: &str) -> Result<Option<SecretString>, Reported> {
-        self.secret(at.folder, &at.key(key))
+    /// A secret that may be missing.
+    fn secret_of(&mut self, at: &Section<'_>, key: &str) -> Option<SecretString> {
+        self.secret(at.folder, &at.key(key)).ok().flatten()
     }
 
-    fn required_secret(&mut self, at: &Section<'_>, key: &str) -> Option<SecretString> {
-        if self.has_secret(at, key) {
-            return self.secret_of(at, key).ok().flatten();
-        }
+    /// A secret that must not be missing; an empty one if it cannot be used.
+    fn required_secret(&mut self, at: &Section<'_>, key: &str) -> SecretString {
         let name = at.key(key);
-        let expected = self.raw(&name).0.kind.expected();
-        self.refuse(at.origin.clone(), format!("{name} is not set, expected {expected}, or {name}_file"));
-        None
+        let named = format!("{name}_file");
+        if !self.has_secret(at, key) && !self.is_told(&name) && !self.is_told(&named) {
+            let expected = self.raw(&name).0.kind.expected();
+            self.refuse(at.origin.clone(), format!("{name} is not set, expected {expected}, or {named}"));
+        }
+        self.secret_of(at, key).unwrap_or_default()
     }
 
-    /// Whether nothing is set that this kind has no use for: most likely it was meant for another kind.
-    fn has_only(&mut self, at: &Section<'_>, kind: &str, keys: &[&str]) -> bool {
+    /// Refuses what is set and this kind has no use for: most likely it was meant for another kind.
+    fn has_only(&mut self, at: &Section<'_>, kind: &str, keys: &[&str]) {
         let is_known = |set: &str| {
             set == "kind" || keys.contains(&set.strip_suffix("_file").unwrap_or(set)) || keys.contains(&set)
         };
@@ -296,6 +309,5 @@ impl Reader<'_> {
             };
             self.refuse(self.place(name), message);
         }
-        unknown.is_empty()
     }
 }

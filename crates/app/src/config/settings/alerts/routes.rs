@@ -55,7 +55,9 @@ impl Reader<'_> {
         let channels = if self.values.get(&name).is_some() {
             self.told(&name)
         } else {
-            self.refuse(origin, format!("{name} is not set, expected names of channels"));
+            if !self.is_told(&name) {
+                self.refuse(origin, format!("{name} is not set, expected names of channels"));
+            }
             None
         };
         let matcher = Matcher { rule: rule?, severity: severity?, labels: labels.ok()? };

@@ -120,6 +120,9 @@ impl Reader<'_> {
     fn added(&mut self, name: &str, origin: Origin) -> Option<RuleSpec> {
         let section = format!("{SECTION}.{name}");
         let named = format!("{section}.series");
+        if !self.is_set(&named) && self.is_told(&named) {
+            return None;
+        }
         if !self.is_set(&named) {
             let near = did_you_mean(name, defaults::RULES.iter().map(|rule| rule.name));
             let message = format!(
@@ -199,6 +202,9 @@ impl Reader<'_> {
         let exit = self.if_set(&exit_key, before.map(|before| before.exit), number);
         let (enter, exit) = (enter?, exit?);
         let Some(enter) = enter else {
+            if self.is_told(&enter_key) {
+                return None;
+            }
             let set = self.values.keys_in(section).next().map(|key| format!("{section}.{key}"));
             let origin = set.map_or(Origin::Default, |set| self.place(&set));
             self.refuse(origin, format!("{enter_key} is not set, expected a number"));

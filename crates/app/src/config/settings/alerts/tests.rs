@@ -303,7 +303,7 @@ fn times_that_contradict_each_other_are_refused_where_one_was_set() {
     assert_eq!(
         told,
         [
-            "ttm.toml:2: alerts.escalation.error is [300s, 300s], expected at most ten times, each later than the one before"
+            "ttm.toml:2: alerts.escalation.error is [\"5m\", \"5m\"], expected at most ten times, each later than the one before"
         ]
     );
 }

@@ -153,3 +153,40 @@ fn a_circle_is_told_where_it_was_set_even_if_a_default_closes_it() {
     assert!(told[0].starts_with("ttm.toml:2: alerts.rules."), "{told:?}");
     assert!(told[0].contains(".inhibited_by: rules that inhibit each other are never sent: "), "{told:?}");
 }
+
+#[test]
+fn a_value_that_is_wrong_is_told_once() {
+    for (text, message) in [
+        ("[alerts.rules.cpu]\nenter = nan", "2: alerts.rules.cpu.enter: expected a finite number"),
+        ("[alerts.rules.cpu]\nexit = nan", "2: alerts.rules.cpu.exit: expected a finite number"),
+        (
+            "[alerts.rules.cpu]\nworse = { enter = nan }",
+            "2: alerts.rules.cpu.worse: expected a finite number",
+        ),
+        (
+            "[alerts.rules.cpu]\nworse = { exit = -inf }",
+            "2: alerts.rules.cpu.worse: expected a finite number",
+        ),
+        ("[alerts.rules.cpu]\nenter = \"x\"", "2: alerts.rules.cpu.enter is a string, expected a number"),
+        (
+            "[alerts.rules.own]\nseries = \"api.p95_seconds\"\nenter = \"x\"",
+            "3: alerts.rules.own.enter is a string, expected a number",
+        ),
+        (
+            "[alerts.rules.own]\nseries = 7\nenter = 7",
+            "2: alerts.rules.own.series is an integer, expected text: ",
+        ),
+        (
+            "[[alerts.routes]]\nchannels = \"ops\"",
+            "2: alerts.routes.1.channels is a string, expected a list of texts",
+        ),
+        (
+            "[api]\nlisten = \"0.0.0.0:80\"\ntoken_file = 7",
+            "3: api.token_file is an integer, expected text: ",
+        ),
+    ] {
+        let told = errors(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&format!("ttm.toml:{message}")), "{told:?}\n{message}");
+    }
+}
