@@ -58,7 +58,8 @@ pub trait AlertControl: Send + Sync {
     /// The alert with this id.
     async fn alert(&self, id: Identity) -> Result<AlertView, OrderRefused>;
 
-    /// Somebody has seen an alert: it escalates no further. With an episode, that one alone is acknowledged.
+    /// Somebody has seen an alert: it escalates no further. With an episode, that one alone is acknowledged, and whoever has
+    /// acknowledged it as severe as it is keeps it; the answer says who.
     async fn acknowledge(
         &self,
         id: Identity,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use scene::{HOUR, escalating, silence, stage};
 use ttm_alert::testing::{Health, Stage, labels};
 use ttm_alert::{AlertKey, Changed, EpisodeId, NotFiring};
+use ttm_kernel::Severity;
 
 #[test]
 fn what_still_fires_when_a_silence_ends_is_told_then() {
@@ -197,4 +198,27 @@ fn an_order_is_stored_though_other_changes_are_not() {
     stage.desk().handle_committed();
     assert!(stage.desk().has_stored(&Changed::Silences) && !stage.desk().is_saved());
     assert!(!stage.desk().has_stored(&Changed::Alert(AlertKey::new("load", labels("at=x")))));
+}
+
+#[test]
+fn who_follows_a_link_takes_nothing_over_unless_it_is_worse() {
+    let mut stage = stage();
+    stage.is("load", "at=x", 12.0);
+    stage.pass(60);
+    let meant = stage.deliveries()[0].key.episode;
+    let key = stage.deliveries()[0].key.alert.clone();
+    let acknowledged = |stage: &mut Stage, episode, by| {
+        let now = stage.time();
+        stage.desk().acknowledge(&key, episode, by, now).expect("it fires");
+        stage.desk().view(&key).expect("known").record.cases[0].ack.clone().expect("acknowledged")
+    };
+    let first = acknowledged(&mut stage, Some(meant), "ada");
+    stage.pass(10);
+    assert_eq!(acknowledged(&mut stage, Some(meant), "a mail filter"), first);
+    assert_eq!(acknowledged(&mut stage, None, "eve").by, "eve", "an order of an operator's does");
+    stage.is("load", "at=x", 25.0);
+    stage.pass(30);
+    let anew = acknowledged(&mut stage, Some(meant), "bob");
+    assert_eq!((&*anew.by, anew.severity), ("bob", Severity::Critical));
+    assert_eq!(acknowledged(&mut stage, Some(meant), "a mail filter"), anew);
 }

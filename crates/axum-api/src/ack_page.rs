@@ -1,5 +1,5 @@
 //! The page that a link in a message opens. To open it changes nothing, since mail filters and chats open links by themselves;
-//! its button acknowledges the alert. It has no script, and everything in it that is not its own is escaped.
+//! its button acknowledges the alert, if nobody else has. It has no script, and everything in it that is not its own is escaped.
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -7,7 +7,7 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use ttm_alert::{AlertView, Case, EpisodeId, Identity, OrderRefused};
+use ttm_alert::{Ack, AlertView, Case, EpisodeId, Identity, OrderRefused};
 
 use crate::ack_links::BadLink;
 use crate::alerts::name;
@@ -30,6 +30,9 @@ pub(crate) async fn acknowledge(State(app): State<App>, request: Request) -> Pag
         Ok(linked) => linked,
         Err(page) => return page,
     };
+    if seen_by(&view).is_some() {
+        return about(&view);
+    }
     // Not before: who has no link could otherwise keep many requests waiting for their bodies.
     let by = match Form::<AcknowledgeFormDto>::from_request(request, &app).await {
         Ok(Form(AcknowledgeFormDto { by })) => by,
@@ -46,6 +49,8 @@ pub(crate) async fn acknowledge(State(app): State<App>, request: Request) -> Pag
     };
     let Some(controls) = app.state.controls.get() else { return Page::starting() };
     match controls.alerts.acknowledge(view.id, Some(episode), by).await {
+        // Somebody else was faster.
+        Ok(ordered) if seen_by(&ordered.done).is_some_and(|seen| seen.by != by) => about(&ordered.done),
         Ok(ordered) => {
             let page = Page::new(
                 if ordered.stored { StatusCode::OK } else { StatusCode::ACCEPTED },
@@ -90,15 +95,20 @@ fn about(view: &AlertView) -> Page {
     let page = Page::new(StatusCode::OK, &title(view), "");
     let Some(case) = view.record.cases.last() else { return page };
     let page = page.paragraph(&format!("It fires since {}.", time(case.episode.started)));
-    let (ack, is_seen) = match &case.ack {
-        Some(ack) => (Some(ack), ack.severity >= view.severity),
-        None => (None, false),
-    };
-    let page = match ack {
+    let page = match &case.ack {
         Some(ack) => page.paragraph(&format!("{} has acknowledged it, {}.", ack.by, time(ack.at))),
         None => page.paragraph("Nobody has acknowledged it."),
     };
-    if is_seen { page } else { page.button() }
+    if seen_by(view).is_some() {
+        return page.command("This takes it over:", &format!("ttm alerts ack {}", view.id));
+    }
+    page.button()
+}
+
+/// Who has acknowledged it as severe as it is: whoever follows a link takes nothing over.
+fn seen_by(view: &AlertView) -> Option<&Ack> {
+    let ack = view.record.cases.last().and_then(|case| case.ack.as_ref());
+    ack.filter(|ack| ack.severity >= view.severity)
 }
 
 /// As `CRITICAL: store_down{store=state}`.

@@ -23,6 +23,13 @@ fn view() -> AlertView {
     alert("store_down", "store=<b>'&state", Phase::Firing, Severity::Critical)
 }
 
+/// The same once somebody has acknowledged it when it was so severe.
+fn seen_by(by: &str, severity: Severity) -> AlertView {
+    let mut seen = view();
+    seen.record.cases[0].ack = Some(Ack { by: by.to_owned(), at: at(90), severity });
+    seen
+}
+
 /// The path and query of a link to an episode of the alert.
 fn link(view: &AlertView, number: u64) -> String {
     links().link("", view.id, episode(number), at(0))
@@ -62,7 +69,9 @@ fn acknowledging(by: &'static str, stored: bool) -> MockAlertControl {
     let is_meant = move |id: &Identity, of: &Option<EpisodeId>, given: &str| {
         *id == view().id && *of == Some(episode(3)) && given == by
     };
-    let done = move |_: Identity, _: Option<EpisodeId>, _: &str| Ok(Ordered { done: view(), stored });
+    let done = move |_: Identity, _: Option<EpisodeId>, by: &str| {
+        Ok(Ordered { done: seen_by(by, Severity::Critical), stored })
+    };
     desk.expect_acknowledge().withf(is_meant).times(1).returning(done);
     desk
 }
@@ -173,15 +182,43 @@ fn a_link_is_about_its_episode_alone() {
 }
 
 #[test]
-fn one_that_was_acknowledged_has_a_button_again_once_it_is_worse() {
+fn one_that_was_acknowledged_says_by_whom_and_has_a_button_again_once_it_is_worse() {
     for (severity, has_button) in [(Severity::Critical, false), (Severity::Warning, true)] {
-        let mut seen = view();
-        seen.record.cases[0].ack = Some(Ack { by: "<b>anna".to_owned(), at: at(90), severity });
+        let seen = seen_by("<b>anna", severity);
+        // The desk expects no order.
         let surface = over(desk(vec![seen.clone()]));
-        let shown = page(&surface.get(&link(&seen, 3)), 200);
-        assert!(shown.contains("&lt;b&gt;anna has acknowledged it, 1970-01-01 00:01:30 UTC."), "{shown}");
-        assert_eq!(shown.contains("<form"), has_button, "{shown}");
+        let mut answers = vec![surface.get(&link(&seen, 3))];
+        if !has_button {
+            answers.extend([Some("by=bob"), None].map(|form| press(&surface, &link(&seen, 3), form)));
+        }
+        for answer in answers {
+            let shown = page(&answer, 200);
+            assert!(shown.contains("&lt;b&gt;anna has acknowledged it, 1970-01-01 00:01:30 UTC."), "{shown}");
+            assert_eq!(shown.contains("<form"), has_button, "{shown}");
+            let takes_over = format!("<pre>ttm alerts ack {}</pre>", seen.id);
+            assert_eq!(shown.contains(&takes_over), !has_button, "{shown}");
+            assert!(!shown.contains("bob"), "{shown}");
+        }
     }
+    // It is worse than what was seen.
+    let mut worse = desk(vec![seen_by("anna", Severity::Warning)]);
+    let done = |_: Identity, _: Option<EpisodeId>, by: &str| {
+        Ok(Ordered { done: seen_by(by, Severity::Critical), stored: true })
+    };
+    worse.expect_acknowledge().times(1).returning(done);
+    let shown = page(&press(&over(worse), &link(&view(), 3), Some("by=bob")), 200);
+    assert!(shown.contains("<h1>Acknowledged: ") && shown.contains("By bob."), "{shown}");
+}
+
+#[test]
+fn of_two_who_press_the_button_the_second_is_told_of_the_first() {
+    let mut desk = desk(vec![view()]);
+    let done = |_: Identity, _: Option<EpisodeId>, _: &str| {
+        Ok(Ordered { done: seen_by("anna", Severity::Critical), stored: true })
+    };
+    desk.expect_acknowledge().times(1).returning(done);
+    let shown = page(&press(&over(desk), &link(&view(), 3), Some("by=bob")), 200);
+    assert!(shown.contains("anna has acknowledged it") && !shown.contains("bob"), "{shown}");
 }
 
 #[test]

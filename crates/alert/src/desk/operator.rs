@@ -20,7 +20,8 @@ impl Desk {
     pub const MOST_QUIETS: usize = 500;
 
     /// Somebody has seen an alert: it escalates no further as long as it gets no worse. It is repeated, and its end is told, all the
-    /// same. Tell the operator so once that is stored. With an episode, that one alone is acknowledged.
+    /// same. Tell the operator so once that is stored. With an episode, that one alone is acknowledged, and not once more while
+    /// somebody has it as severe as it is.
     ///
     /// # Errors
     /// It does not fire, or not in that episode.
@@ -35,6 +36,9 @@ impl Desk {
         let firing = cases.and_then(|cases| cases.values_mut().rev().find(|case| case.ended.is_none()));
         let meant = firing.filter(|case| episode.is_none_or(|id| id == case.episode.id));
         let case = meant.ok_or_else(|| NotFiring(key.clone()))?;
+        if episode.is_some() && case.acknowledged_by().is_some() {
+            return Ok(());
+        }
         case.ack = Some(Ack { by: bounded(by), at: now.wall, severity: case.severity });
         // Nor is anybody told by a step that was taken and has not been told yet.
         let (id, by_route) = (case.episode.id, self.config.channels(key, case.severity));
