@@ -11,6 +11,7 @@ use crate::config::settings::reader::Reader;
 use crate::config::suggest::did_you_mean;
 
 impl Reader<'_> {
+    /// What is wrong by itself is reported and replaced, so that what contradicts itself is found as well.
     pub(super) fn notify(&mut self) -> Option<NotifyConfig> {
         let default_channels = self.told("alerts.default_channels");
         let routes = self.routes();
@@ -19,16 +20,17 @@ impl Reader<'_> {
         let cooldown = self.duration("monitoring.alert_cooldown");
         let repeat = ["critical", "error", "warning"].map(|of| self.repeat(of, cooldown));
         let escalation = self.escalation();
-        let [Some(critical), Some(error), Some(warning)] = repeat else { return None };
+        let usual = NotifySettings::default();
         let settings = NotifySettings {
-            default_channels: default_channels?,
-            routes: routes?,
-            escalation: escalation?,
-            group_wait: group_wait?,
-            group_interval: group_interval?,
-            cooldown: cooldown?,
-            repeat: [critical, error, warning],
-            ..NotifySettings::default()
+            default_channels: default_channels.unwrap_or_default(),
+            routes: routes.unwrap_or_default(),
+            escalation,
+            group_wait: group_wait.unwrap_or(usual.group_wait),
+            group_interval: group_interval.unwrap_or(usual.group_interval),
+            // These two are compared with each other.
+            cooldown: cooldown.unwrap_or(Duration::ZERO),
+            repeat: repeat.map(|repeat| repeat.unwrap_or(Duration::MAX)),
+            ..usual
         };
         self.checked("alerts", NotifyConfig::try_new(settings))
     }
@@ -46,17 +48,17 @@ impl Reader<'_> {
         None
     }
 
-    fn escalation(&mut self) -> Option<Escalation> {
+    fn escalation(&mut self) -> Escalation {
         let critical = self.steps("alerts.escalation.critical");
         let error = self.steps("alerts.escalation.error");
         let channels = self.named("alerts.escalation.channels");
         let fallback = self.named("alerts.escalation.fallback");
-        Some(Escalation {
-            critical: critical?,
-            error: error?,
-            channels: channels?,
-            fallback: fallback?.into_iter().next(),
-        })
+        Escalation {
+            critical: critical.unwrap_or_default(),
+            error: error.unwrap_or_default(),
+            channels: channels.unwrap_or_default(),
+            fallback: fallback.unwrap_or_default().into_iter().next(),
+        }
     }
 
     fn steps(&mut self, name: &str) -> Option<Vec<Duration>> {

@@ -186,8 +186,9 @@ impl Reader<'_> {
         let inhibited_by = if is_set { self.list(&causes) } else { rule.inhibited_by };
         Some(RuleSpec {
             condition: condition?,
-            hold: hold?,
-            keep_firing_for: keep_firing_for?,
+            // Reported, and nothing else depends on them.
+            hold: hold.unwrap_or(rule.hold),
+            keep_firing_for: keep_firing_for.unwrap_or(rule.keep_firing_for),
             severity: severity?,
             inhibited_by,
             ..rule

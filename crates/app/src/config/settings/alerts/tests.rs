@@ -283,7 +283,8 @@ fn times_that_contradict_each_other_are_refused_where_one_was_set() {
     assert_eq!(
         told,
         [
-            "ttm.toml:2: alerts.repeat.warning is 120s while monitoring.alert_cooldown is 300s, expected at least that"
+            "ttm.toml:2: alerts.repeat.warning is 120s while monitoring.alert_cooldown is 300s, expected at least that",
+            "ttm.toml:4: alerts.escalation.error is [\"5m\", \"5m\"], expected at most ten times, each later than the one before",
         ]
     );
     let told = errors("[monitoring]\nalert_cooldown = \"90m\"\n");
@@ -299,6 +300,22 @@ fn times_that_contradict_each_other_are_refused_where_one_was_set() {
         "ttm.toml:4: alerts.escalation.error is \"soon\", expected at most ten durations such as 0m and 5m, each longer than the one before",
     ];
     assert_eq!(told, expected);
+    // What is wrong by itself hides no contradiction of others.
+    let text = "[monitoring]\nalert_cooldown = \"2h\"\n[alerts]\ngroup_wait = \"25h\"\n[alerts.repeat]\nerror = \"soon\"\n[alerts.escalation]\ncritical = [\"5m\", \"0m\"]\nerror = [\"soon\"]\n";
+    let told: Vec<String> =
+        errors(text).iter().map(|line| line.split(" is ").next().unwrap_or_default().to_owned()).collect();
+    let expected = [
+        "ttm.toml:4: alerts.group_wait",
+        "ttm.toml:2: alerts.repeat.critical",
+        "ttm.toml:6: alerts.repeat.error",
+        "ttm.toml:9: alerts.escalation.error",
+        "ttm.toml:8: alerts.escalation.critical",
+    ];
+    assert_eq!(told, expected);
+    let told = errors("[monitoring]\nalert_cooldown = \"soon\"\n[alerts.repeat]\nerror = \"2m\"\n");
+    assert!(told.len() == 1 && told[0].starts_with("ttm.toml:2: monitoring.alert_cooldown "), "{told:?}");
+    let told = errors("[alerts.rules.cpu]\nfor = \"soon\"\nenter = 60\n");
+    assert!(told.len() == 2 && told[1].starts_with("ttm.toml:3: alerts.rules.cpu.exit: "), "{told:?}");
     let told = errors("[alerts.escalation]\nerror = [\"5m\", \"5m\"]\n");
     assert_eq!(
         told,
