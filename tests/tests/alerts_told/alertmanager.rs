@@ -24,8 +24,10 @@ struct Alertmanager {
 impl Alertmanager {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let listen = || TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let (receiver, free) = (listen(), listen());
+        let listen = |host| TcpListener::bind((host, 0)).expect("a free port");
+        // Its own port is free for a moment. Nobody takes it on another address than the one that connections come from: not even the
+        // connection that asks whether it is ready, which could otherwise be to itself.
+        let (receiver, free) = (listen("127.0.0.1"), listen("127.0.0.2"));
         let url = format!("http://{}/", receiver.local_addr().expect("an address"));
         let address = free.local_addr().expect("an address");
         drop(free);
