@@ -102,6 +102,7 @@ fn budgets() -> Budgets {
         restarts: whole(10),
         rebuilds: whole(2),
         ends: whole(3),
+        unordered_ends: 1,
     }
 }
 

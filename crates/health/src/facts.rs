@@ -347,7 +347,7 @@ pub struct RecoveryFacts {
     pub escalated: Vec<PartFacts>,
     /// Why the process should be replaced and is not, because it was too often.
     pub needs_a_person: Option<String>,
-    /// How often the process has ended without an order within the last hour, if that is as often as it may.
+    /// How often the process has ended without an order within the last hour, if that is too often.
     pub process_ended: Option<u32>,
     /// What is wrong with the record of earlier restarts, for as long as every budget counts as spent because of it.
     pub set_aside: Option<String>,

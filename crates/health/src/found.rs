@@ -50,8 +50,8 @@ pub(crate) fn process_given_up(why: &str) -> Finding {
 /// The process ends again and again, and something outside starts it each time.
 pub(crate) fn process_keeps_ending(times: u32) -> Finding {
     let sentence = format!(
-        "the process has ended {times} times within an hour without an order: something kills it, or it runs out of memory; \
-         a person is needed"
+        "the process has ended {times} times within an hour without an order: it is killed, it crashes, or it ends itself to be \
+         started anew; a person is needed"
     );
     Finding::new(Kind::RestartBudgetSpent, Degraded, sentence).about("process")
 }

@@ -71,6 +71,8 @@ pub(crate) struct Accounts {
     restarts: Vec<Charge>,
     rebuilds: Vec<Charge>,
     ends: Vec<Charge>,
+    /// Processes that died, whether that was charged or not.
+    deaths: Vec<Charge>,
     /// Everything counts as spent before: the ledger could not be read.
     spent_until: Moment,
 }
@@ -102,12 +104,13 @@ impl Accounts {
     /// Takes the past into account that could not be read until now.
     pub(crate) fn recall(&mut self, past: Self) {
         self.untold = past.deaths();
-        let Self { first, open, restarts, rebuilds, ends, spent_until, .. } = past;
+        let Self { first, open, restarts, rebuilds, ends, deaths, spent_until, .. } = past;
         self.first = first.or(self.first);
         self.open.extend(open);
         self.restarts.extend(restarts);
         self.rebuilds.extend(rebuilds);
         self.ends.extend(ends);
+        self.deaths.extend(deaths);
         self.spent_until = spent_until;
     }
 
@@ -142,11 +145,14 @@ impl Accounts {
                     return Err(IllegalEntry::StepDown(*key));
                 }
                 open.last_step = Some(*step);
-                if *step == Step::Start && subject == Entry::PROCESS && !self.untold.is_empty() {
-                    self.untold.remove(0);
-                }
                 let until = (now + KEPT).saturating_sub(age);
                 let charge = || Charge { subject: subject.clone(), until };
+                if *step == Step::Start && subject == Entry::PROCESS {
+                    self.deaths.push(charge());
+                    if !self.untold.is_empty() {
+                        self.untold.remove(0);
+                    }
+                }
                 match step {
                     Step::Start | Step::Graceful | Step::Emergency => {}
                     Step::RebuildPlane => self.rebuilds.push(charge()),
@@ -170,7 +176,7 @@ impl Accounts {
     }
 
     fn forget(&mut self, now: Moment) {
-        for charges in [&mut self.restarts, &mut self.rebuilds, &mut self.ends] {
+        for charges in [&mut self.restarts, &mut self.rebuilds, &mut self.ends, &mut self.deaths] {
             charges.retain(|charge| charge.until > now);
         }
     }
@@ -261,6 +267,7 @@ impl Accounts {
             restarts: budget(&mut self.restarts.iter(), HOUR, max_restarts_per_hour),
             rebuilds: budget(&mut self.rebuilds.iter(), HOUR, REBUILDS_PER_HOUR),
             ends: budget(&mut self.ends.iter(), HOUR, ENDS_PER_HOUR),
+            unordered_ends: counted(counting(self.deaths.iter().chain(&self.ends), HOUR, now).len()),
         }
     }
 }
@@ -276,7 +283,11 @@ fn counting<'a>(charges: impl IntoIterator<Item = &'a Charge>, window: Duration,
 }
 
 fn left(most: u32, spent: &[Moment]) -> u32 {
-    most.saturating_sub(u32::try_from(spent.len()).unwrap_or(u32::MAX))
+    most.saturating_sub(counted(spent.len()))
+}
+
+fn counted(charges: usize) -> u32 {
+    u32::try_from(charges).unwrap_or(u32::MAX)
 }
 
 /// Whether nothing is done but by hand.

@@ -32,4 +32,6 @@ pub struct Budgets {
     pub rebuilds: Budget,
     /// Processes that may be ended.
     pub ends: Budget,
+    /// How many processes ended within the last hour without an order: those that died, and those that ended themselves.
+    pub unordered_ends: u32,
 }

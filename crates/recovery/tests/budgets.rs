@@ -283,6 +283,29 @@ fn what_the_work_plane_and_the_process_cost_is_told_beside_the_parts() {
 }
 
 #[test]
+fn ends_without_an_order_are_counted_for_an_hour_though_no_budget_is_charged() {
+    for attempts in [0, 3] {
+        let mut stage = stage();
+        let config = RecoverySettings { max_restart_attempts: attempts, ..RecoverySettings::default() };
+        stage.happens(&Incident::Reconfigure(RecoveryConfig::try_new(config).expect("possible settings")));
+        let ended = |stage: &mut Stage| {
+            let now = stage.now();
+            stage.machine().budgets(now.moment, now.wall).unordered_ends
+        };
+        assert_eq!(ended(&mut stage), 0);
+        for crashes in 1..=5 {
+            stage.happens(&Incident::Crash);
+            stage.pass(5);
+            assert_eq!(ended(&mut stage), crashes);
+        }
+        stage.pass(3_500);
+        assert_eq!(ended(&mut stage), 5);
+        stage.pass(200);
+        assert_eq!(ended(&mut stage), 0);
+    }
+}
+
+#[test]
 fn what_is_left_of_a_budget_and_when_there_is_more_is_told() {
     let mut stage = stage();
     assert_eq!(left(&mut stage, "event-writer"), [(3, None), (10, None)]);

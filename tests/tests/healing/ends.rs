@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use ttm_e2e::{Database, Faults, Market, Program, Proxy, get, market};
 
-use super::{STORE, TOKENS, folder, said, scores, scores_again, service};
+use super::{STORE, TOKENS, folder, said, scored, scores, scores_again, service};
 
 #[test]
 fn a_panic_at_each_start_ends_the_process_and_the_next_one_knows_that_without_the_store() {
@@ -70,6 +70,27 @@ fn after_three_ends_the_process_stays_for_a_person() {
     assert_eq!(get(address, "/health/live").status, 200);
     assert_eq!(get(address, "/health/ready").status, 503);
     assert_eq!(get(address, "/health").status, 503);
+    program.signal(Signal::TERM);
+    program.end();
+}
+
+#[test]
+fn a_process_that_is_killed_again_and_again_says_so() {
+    let (market, folder) = (market(TOKENS), folder());
+    for _ in 0..3 {
+        let mut program = Program::start(&mut service(folder.path(), &market, STORE));
+        program.wait_for("that it works", scored);
+        program.signal(Signal::KILL);
+        program.end();
+    }
+    let mut program = Program::start(&mut service(folder.path(), &market, STORE));
+    let address = program.address();
+    program.wait_for("that it is told", |entry| {
+        entry["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("has ended 3 times within an hour without an order"))
+    });
+    assert_eq!(get(address, "/health/ready").status, 200);
     program.signal(Signal::TERM);
     program.end();
 }

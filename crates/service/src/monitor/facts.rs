@@ -18,6 +18,9 @@ use crate::pause::Watched;
 use crate::settings::POOLS;
 use crate::stores::StoreUse;
 
+/// So many ends of the process within an hour, none of which was ordered, are more than bad luck.
+const TOO_MANY_ENDS: u32 = 3;
+
 impl Monitor {
     pub(super) fn facts(&self) -> Facts {
         let counts = self.resident.samples.counts();
@@ -63,11 +66,8 @@ impl Monitor {
     fn recovery(&self) -> RecoveryFacts {
         let (parts, needs_a_person) = self.resident.board.recovery();
         let set_aside = self.resident.board.set_aside();
-        let spent = self.resident.board.budgets().map(|budgets| budgets.process);
-        // While the record of what was spent cannot be read, nothing is known of it.
-        let spent =
-            spent.filter(|budget| budget.left == 0 && budget.more_at.is_some() && set_aside.is_none());
-        let process_ended = spent.map(|budget| budget.most);
+        let ends = self.resident.board.budgets().map(|budgets| budgets.unordered_ends);
+        let process_ended = ends.filter(|ends| *ends >= TOO_MANY_ENDS);
         let mut facts =
             RecoveryFacts { needs_a_person, process_ended, set_aside, ..RecoveryFacts::default() };
         for PartView { name, critical, state, given_up, problem, .. } in parts {
