@@ -207,6 +207,14 @@ impl<'a> Simulation<'a> {
 
     /// The process is gone with all its state, and the next one boots at `until`.
     fn gone(&mut self, until: Moment) {
+        let is_ordered = match &self.state {
+            State::Up(_) => false,
+            State::Stopping { process, .. } => process.exit().is_some(),
+            State::Down { .. } => true,
+        };
+        if !is_ordered {
+            self.health.unordered_ends.push(self.executor.now());
+        }
         self.executor.kill_process(self.number);
         self.world.process_gone(self.number);
         self.state = State::Down { until };

@@ -52,6 +52,20 @@ fn a_client_that_is_banned_is_critical_within_minutes_and_one_that_was_refused_f
 }
 
 #[test]
+fn a_process_that_is_killed_again_and_again_is_told_of_though_none_lives_for_half_a_minute() {
+    let kills: Vec<String> = (0..9).map(|i| format!("at {}s for 5s kill", 1_800 + 30 * i)).collect();
+    let told = told(3, &kills.join("; "));
+    let of_ends: Vec<&Told> =
+        told.iter().filter(|each| &*each.item.key.rule == "restart_budget_spent").collect();
+    assert_eq!(of_ends[0].item.news, News::New);
+    assert!((31..35).contains(&minute(of_ends[0])), "while it goes on: {:?}", of_ends[0]);
+    let over = of_ends.last().expect("it is told");
+    assert_eq!((over.item.news, minute(over) / 10), (News::Resolved, 9), "an hour later: {over:?}");
+    let few = self::told(3, "at 30m for 5s kill; at 31m for 5s kill");
+    assert!(few.is_empty(), "{few:?}");
+}
+
+#[test]
 fn lost_while_the_receiver_was_down() {
     let told = told(3, "at 30m for 40m api-503; at 29m for 20m ops-down");
     assert_eq!(on(Channel::Ops, &told)[0], "New breaker_open");

@@ -26,6 +26,8 @@ const STALL: Duration = Duration::from_mins(10);
 const API_REPORTED: Duration = Duration::from_mins(1);
 /// A hot group that can do nothing must be reported after this: its last run ended before.
 const ILL_REPORTED: Duration = Duration::from_secs(90);
+/// So many processes may not end within an hour without being told of.
+pub(crate) const MOST_ENDS: usize = 3;
 /// What changed just before a report may not be in it yet.
 const SETTLED: Duration = Duration::from_millis(10);
 /// The longest start while everything is available.
@@ -75,6 +77,8 @@ pub struct Truth {
     pub uses: Vec<UseTruth>,
     /// The tokens as they are published now, and the smoothed score at which one becomes hot.
     pub tokens: (Vec<Arc<Token>>, f64),
+    /// How many processes have ended without an order within the time that counts, at most.
+    pub ended: usize,
     /// Whether nothing except short restarts has happened for as long as the service may take to recover.
     pub is_calm: bool,
 }
@@ -228,8 +232,14 @@ impl Check<'_> {
             format!("healthy, although the API has been down for {:?}", truth.api_down_for)
         });
         let gave_up = truth.uses.iter().any(|each| each.gave_up);
-        self.ensure(!truth.is_calm || !self.is_running() || is_well || gave_up, || {
+        let keeps_ending = truth.ended >= MOST_ENDS;
+        self.ensure(!truth.is_calm || !self.is_running() || is_well || gave_up || keeps_ending, || {
             "not healthy, although all faults were over long ago".to_owned()
+        });
+        let says_so =
+            report.reasons().iter().any(|reason| reason.contains("within an hour without an order"));
+        self.ensure(!says_so || keeps_ending, || {
+            format!("{} processes ended without an order, which are not too many", truth.ended)
         });
         self.ensure(truth.wall.is_none_or(|wall| wall == report.at), || {
             format!("stamped {}, but made at {:?}", report.at, truth.wall)

@@ -11,13 +11,17 @@ use ttm_service::{Board, StoreUse};
 use super::jobs::SETTLES;
 use super::state::{LOSS, RECOVERED_WITHIN, Simulation, State};
 use crate::oracle::SLOT;
-use crate::oracle::health::{ResponseTruth, Truth, UseTruth, judge};
+use crate::oracle::health::{MOST_ENDS, ResponseTruth, Truth, UseTruth, judge};
 use crate::process::Process;
 use crate::world::LastResponses;
 use crate::{Ailment, ExchangeFault, Fault, FaultKind, Plane, StoreTable};
 
 /// A part that ends once is started again and gets on within this time.
 const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
+/// For so long an end of a process counts, and until the next report.
+const AN_HOUR: Duration = Duration::from_mins(61);
+/// What is over is told to be this late at most.
+const TOLD_LATE: Duration = Duration::from_mins(15);
 /// How late a report may be made: the measurements for it may time out.
 const REPORT_DELAY: Duration = Duration::from_secs(6);
 /// A process that is away for no longer than this leaves nothing stale.
@@ -204,11 +208,25 @@ impl Simulation<'_> {
             resources,
             uses: self.uses(process.number(), at, at - supervision_runs),
             tokens: (Board::tokens(process.board()), self.plan.settings.market.hot_threshold()),
+            ended: self.ended(at, AN_HOUR),
             is_calm: fits
                 && !is_damaged
                 && !self.faults.any_between(at.saturating_sub(RESTARTED_WITHIN), at, is_of_part)
                 && disturbed.is_none_or(|disturbed| disturbed + RECOVERED_WITHIN <= at),
         }
+    }
+
+    /// Whether so many processes have ended lately without an order that this is told, or has just been.
+    pub(super) fn keeps_ending(&self) -> bool {
+        self.ended(self.executor.now(), AN_HOUR + TOLD_LATE) >= MOST_ENDS
+    }
+
+    /// How many processes have ended without an order within so long, or ever if that is another time by a wall clock that was set.
+    fn ended(&self, at: Moment, within: Duration) -> usize {
+        let is_stepped =
+            self.faults.any_between(Moment::ZERO, at, |kind| matches!(kind, FaultKind::WallStep(_)));
+        let from = if is_stepped { Moment::ZERO } else { at.saturating_sub(within) };
+        self.health.unordered_ends.iter().filter(|ended| from <= **ended).count()
     }
 
     /// For how long the lease of a process has run out while it could be renewed: one that is asked for and not answered excuses it.

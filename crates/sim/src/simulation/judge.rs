@@ -273,7 +273,7 @@ impl Simulation<'_> {
         match &self.state {
             State::Up(process) => {
                 let report = process.board().report();
-                if report.status != Status::Healthy {
+                if report.status != Status::Healthy && !self.keeps_ending() {
                     self.verdicts.broken(format_args!(
                         "{} at the end: {:?}",
                         report.status,

@@ -115,6 +115,8 @@ pub(super) struct HealthWatch {
     /// The process that was checked last, and the uptime in its report.
     pub(super) judged: Option<(u32, Duration)>,
     pub(super) boots: Vec<Moment>,
+    /// When processes ended without an order.
+    pub(super) unordered_ends: Vec<Moment>,
     /// The process that ends itself, and since when it says so.
     pub(super) ends: Option<(u32, Moment)>,
     pub(super) dropped: BTreeMap<&'static str, Dropped>,

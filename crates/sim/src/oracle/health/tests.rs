@@ -55,6 +55,7 @@ fn healthy() -> Truth {
             vec![token(Mint::WSOL, TokenStatus::Active), token(Mint::USDC, TokenStatus::Monitored)],
             0.1,
         ),
+        ended: 0,
         is_calm: false,
     }
 }
@@ -142,6 +143,14 @@ fn a_healthy_status_over_an_unhealthy_part_is_detected() {
 fn a_service_must_be_healthy_long_after_all_faults() {
     let calm = Truth { is_calm: true, ..healthy() };
     check(&calm, |facts| facts.data.hot.stale = 1, nothing, "over long ago");
+}
+
+#[test]
+fn a_process_that_ends_too_often_is_told_of_and_one_that_does_not_is_not() {
+    let ends = |facts: &mut Facts| facts.recovery.process_ended = Some(3);
+    let calm = |ended| Truth { ended, is_calm: true, ..healthy() };
+    assert_eq!(violations(&calm(3), ends, nothing), [""; 0]);
+    check(&calm(2), ends, nothing, "2 processes ended without an order");
 }
 
 #[test]
