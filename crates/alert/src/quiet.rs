@@ -68,7 +68,7 @@ impl Zone {
 pub enum When {
     /// Once.
     Once {
-        /// From when on.
+        /// Since when.
         from: Timestamp,
         /// Until when; it needs one.
         until: Option<Timestamp>,
@@ -203,7 +203,8 @@ impl Quiet {
     /// Whether it is quiet at this time.
     pub fn is_on(&self, at: Timestamp) -> bool {
         match &self.when {
-            When::Once { from, until } => *from <= at && until.is_some_and(|until| at < until),
+            // It has begun, whatever a clock that was set back says.
+            When::Once { until, .. } => until.is_some_and(|until| at < until),
             When::Weekly { zone, .. } => {
                 let today = zone.date(at);
                 let yesterday = today.yesterday().unwrap_or(today);
@@ -221,9 +222,17 @@ impl Quiet {
     pub fn is_over(&self, at: Timestamp) -> bool {
         match &self.when {
             When::Once { until, .. } => until.is_none_or(|until| until <= at),
-            When::Weekly { zone, last, .. } => {
-                let is_past = last.is_none_or(|last| zone.date(at).duration_since(last).as_hours() > 24 * 3);
-                is_past && !self.is_on(at)
+            When::Weekly { last: None, .. } => true,
+            When::Weekly { zone, first, last: Some(last), .. } => {
+                let today = zone.date(at);
+                // Each day of the week comes twice, and once at least with all its hours.
+                if today.checked_add(14.days()).is_ok_and(|week| *last >= week) {
+                    return false;
+                }
+                let began = today.checked_sub(2.days()).unwrap_or(today).max(*first);
+                let mut days = began.series(1.day()).take_while(|day| day <= last);
+                // One that clocks which are set ahead leave out has no length.
+                !days.any(|day| self.window(day).is_some_and(|(begin, end)| begin.max(at) < end))
             }
         }
     }
