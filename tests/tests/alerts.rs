@@ -155,8 +155,11 @@ fn an_alert_is_told_seen_and_silenced_and_the_next_process_knows_all_of_it() {
     assert_eq!((&silence["author"], &silence["stored"]), (&json!("anna"), &json!(true)));
     let number = silence["id"].to_string();
     let window = ["--zone", "Europe/Berlin", "--days", "mon,tue", "--from", "22:00", "--to", "23:00"];
-    let window =
-        [&["alerts", "maintenance", "add"], &window[..], &["--first", "2026-12-01", "--last", "2027-02-28"]];
+    let window = [
+        &["alerts", "maintenance", "add"],
+        &window[..],
+        &["--first", "2026-12-01", "--last", "2027-02-28", "--all"],
+    ];
     let window = told(&ask(folder, address, &[&window.concat()[..], &["--reason", "backups"]].concat()));
     assert!(window.contains("all alerts, mon,tue 22:00 to 23:00 Europe/Berlin"), "{window}");
     let hidden = show(address)["hidden"].clone();

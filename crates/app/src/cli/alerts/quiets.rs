@@ -35,19 +35,24 @@ pub(super) struct Match {
     /// Those of this severity
     #[arg(long, value_parser = severities(), ignore_case = true)]
     severity: Option<String>,
-}
-
-/// A silence to begin.
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["rule", "labels", "severity", "all"]).multiple(true).required(true))]
-#[command(group = ArgGroup::new("end").args(["lasts", "until"]).required(true))]
-pub(in crate::cli) struct SilenceArguments {
-    #[command(flatten)]
-    matching: Match,
 
     /// All of them
     #[arg(long, conflicts_with_all = ["rule", "labels", "severity"])]
     all: bool,
+}
+
+/// One of these must be given: something that was forgotten must not mean all alerts.
+fn which() -> ArgGroup {
+    ArgGroup::new("which").args(["rule", "labels", "severity", "all"]).multiple(true).required(true)
+}
+
+/// A silence to begin.
+#[derive(Debug, Args)]
+#[command(group = which())]
+#[command(group = ArgGroup::new("end").args(["lasts", "until"]).required(true))]
+pub(in crate::cli) struct SilenceArguments {
+    #[command(flatten)]
+    matching: Match,
 
     /// For how long, as 30m, 2h or 1d
     #[arg(long = "for", value_name = "TIME")]
@@ -79,10 +84,11 @@ pub(super) struct Why {
 /// Windows that come back each week.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Maintenance {
-    /// Begin a window; without --rule, --label or --severity it is about all alerts
+    /// Begin a window
     #[command(
-        override_usage = "ttm alerts maintenance add [OPTIONS] --zone <ZONE> --days <mon,tue,…>\n       \
-                          --from <HH:MM> --to <HH:MM> --first <DATE> --last <DATE> --reason <TEXT>",
+        override_usage = "ttm alerts maintenance add <WHICH> --zone <ZONE> --days <mon,tue,…>\n       \
+                          --from <HH:MM> --to <HH:MM> --first <DATE> --last <DATE> --reason <TEXT>\n\n  \
+                          <WHICH>: --rule, --label or --severity, or --all",
         after_help = MAINTENANCE_EXAMPLE
     )]
     Add(Box<WindowArguments>),
@@ -96,6 +102,7 @@ pub(in crate::cli) enum Maintenance {
 
 /// A window to begin.
 #[derive(Debug, Args)]
+#[command(group = which())]
 pub(in crate::cli) struct WindowArguments {
     /// The time zone of all times and days, as Europe/Berlin
     #[arg(long)]
@@ -136,8 +143,6 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Match {
-    /// All alerts are meant where nothing is named.
-    ///
     /// # Errors
     /// A label that is given twice.
     fn body(&self) -> Result<Value, Failure> {
@@ -147,7 +152,7 @@ impl Match {
                 return Err(Failure::Arguments(format!("--label {} is given twice", printable(key, 32))));
             }
         }
-        if self.rule.is_none() && self.severity.is_none() && labels.is_empty() {
+        if self.all {
             return Ok(json!({"all": true}));
         }
         Ok(json!({"rule": self.rule, "severity": self.severity, "labels": labels}))
@@ -155,7 +160,7 @@ impl Match {
 }
 
 pub(super) fn silence(arguments: &SilenceArguments, asked: &Asked) -> Result<(), Failure> {
-    let SilenceArguments { matching, all: _, lasts, until, why } = arguments;
+    let SilenceArguments { matching, lasts, until, why } = arguments;
     let body = json!({
         "match": matching.body()?, "for": lasts, "until": until, "reason": why.reason,
         "author": author(why.author.as_deref(), "--author")?,
