@@ -103,7 +103,8 @@ pub(super) const ALERTS: &[Key] = &[
     key("alerts.channels.*.to", Kind::List("1 to 20 addresses such as ops@example.org"), "", PROCESS,
         "email: the receivers."),
     key("alerts.channels.*.timeout", Kind::Duration("50ms", "60s"), "10s", PROCESS,
-        "All but log: the timeout of one request. email: of the whole conversation with the server."),
+        "All but log: the timeout of one request. email: of the whole conversation with the server, 60s unless set: one that \
+         scans a mail before it answers would get it again and again."),
     key("alerts.rules.*.enabled", Kind::Boolean, "true", NONE,
         "Whether the rule is on. crates/alert/RULES.md lists the rules that are on without any config; the keys \
          of a section with the name of one override it."),

@@ -96,6 +96,8 @@ pub enum MailSecurity {
 
 /// What the table of keys says as well.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// That of a mail server: many scan a mail before they say that they have it, and deliver it though nobody waited for that.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What one section is read with.
 struct Section<'a> {
@@ -142,6 +144,8 @@ impl Reader<'_> {
             return None;
         }
         let timeout = self.duration(&at.key("timeout")).unwrap_or(TIMEOUT);
+        let is_set = self.values.get(&at.key("timeout")).is_some();
+        let timeout = if kind == "email" && !is_set { MAIL_TIMEOUT } else { timeout };
         let keys: &[&str] = match &*kind {
             "log" => &[],
             "slack" if self.has_secret(at, "token") => &["token", "channel", "api", "timeout"],
