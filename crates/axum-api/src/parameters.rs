@@ -19,11 +19,11 @@ impl Parameters {
             .map_err(|_| Problem::bad_request("the query is not of the form name=value&name=value"))?;
         for (at, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let known = known.join(", ");
-                let name = quoted(name);
-                return Err(Problem::bad_request(format!(
-                    "unknown parameter {name}, expected one of: {known}"
-                )));
+                let expected = match known {
+                    [] => "expected none".to_owned(),
+                    _ => format!("expected one of: {}", known.join(", ")),
+                };
+                return Err(Problem::bad_request(format!("unknown parameter {}, {expected}", quoted(name))));
             }
             if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Problem::bad_request(format!("the parameter {name} is given twice")));
