@@ -257,7 +257,7 @@ impl Alerts {
             Wake::Answered((key, answer, latency)) => {
                 self.seat.under_way.remove(&key);
                 match answer {
-                    Ok(outcome) => self.answered(&key, &outcome, latency, now),
+                    Ok(outcome) => self.seat.desk.handle_outcome(&key, &outcome, latency, now),
                     Err(after) => self.seat.desk.handle_not_sent(&key, after, now),
                 }
             }
@@ -270,20 +270,6 @@ impl Alerts {
             Wake::Stop | Wake::Told | Wake::Timeout => {}
         }
         self.seat.confirm(now.moment);
-    }
-
-    fn answered(&mut self, key: &RowKey, outcome: &Outcome, latency: Duration, now: Now) {
-        if let Outcome::Refused { why } = outcome {
-            // Its fallback may refuse it as well: then this is the one place where it is told.
-            let (channel, alert) = (key.channel.as_str(), key.alert.to_string());
-            tracing::error!(
-                channel,
-                alert,
-                why,
-                "a message was refused for good, and is among the dead letters"
-            );
-        }
-        self.seat.desk.handle_outcome(key, outcome, latency, now);
     }
 
     /// Sends on channels whose turn has come, the worst first, and asks for a turn on those for which there is more.

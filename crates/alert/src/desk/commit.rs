@@ -216,6 +216,14 @@ impl Desk {
         self.unsaved.under_way.is_none() && self.unsaved.is_empty() && self.answers.is_empty()
     }
 
+    /// The newest receipts and dead letters that the store does not have yet, as far as is known, oldest first.
+    pub fn unstored(&self, limit: usize) -> (Vec<Receipt>, Vec<DeadLetter>) {
+        let under_way = self.unsaved.under_way.as_ref().map(|(commit, _)| &**commit);
+        let (receipts, dead): (&[_], &[_]) =
+            under_way.map_or((&[], &[]), |commit| (&commit.receipts, &commit.dead));
+        (newest(receipts, &self.unsaved.receipts, limit), newest(dead, &self.unsaved.dead, limit))
+    }
+
     /// Whether the store has what an order changed. While it changes on and on by itself, that may be said late.
     pub fn has_stored(&self, changed: &Changed) -> bool {
         let waits = match changed {
@@ -274,6 +282,12 @@ impl Commit {
     fn states(&self) -> usize {
         self.records.len() + self.forgotten.len()
     }
+}
+
+/// The newest of both, older ones first.
+fn newest<T: Clone>(older: &[T], newer: &[T], limit: usize) -> Vec<T> {
+    let skipped = (older.len() + newer.len()).saturating_sub(limit);
+    older.iter().chain(newer).skip(skipped).cloned().collect()
 }
 
 /// Puts what comes back before what came since, and keeps the newest.

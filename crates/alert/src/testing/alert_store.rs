@@ -23,6 +23,7 @@ struct Inner {
     written: Option<FencingToken>,
     commits: u64,
     failure: Option<Box<dyn Fn() -> StoreError + Send>>,
+    is_read_only: bool,
     unreadable: Vec<String>,
 }
 
@@ -49,9 +50,15 @@ impl FakeAlertStore {
         self.lock().failure = Some(Box::new(error));
     }
 
+    /// Makes commits fail, and nothing else, until [`heal`](Self::heal).
+    pub fn be_read_only(&self) {
+        self.lock().is_read_only = true;
+    }
+
     /// Lets calls work again; what was stored before is still there.
     pub fn heal(&self) {
-        self.lock().failure = None;
+        let mut inner = self.lock();
+        (inner.failure, inner.is_read_only) = (None, false);
     }
 
     /// Adds a row that cannot be read, with what is wrong with it.
@@ -101,6 +108,9 @@ impl AlertStore for FakeAlertStore {
 
     async fn commit(&self, under: FencingToken, commit: &Commit) -> Result<(), StoreError> {
         let mut inner = self.working()?;
+        if inner.is_read_only {
+            return Err(StoreError::transient("read-only"));
+        }
         if under.admit(inner.epoch, inner.written)? == Admission::Newest {
             inner.written = Some(under);
         }

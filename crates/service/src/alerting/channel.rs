@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ttm_alert::{Attempt, ChannelId, Notifier, Outcome};
+use ttm_alert::{Attempt, ChannelId, Message, Notifier, Outcome};
 use ttm_breaker::{Breaker, BreakerConfig, BreakerSettings};
 use ttm_guard::{Disposition, Guard, GuardConfig, GuardError, GuardSettings, Turn};
 use ttm_kernel::{Moment, Runtime};
@@ -22,8 +22,12 @@ const AT_ONCE: u32 = 4;
 /// A channel that was down is looked at again after this at the latest, so that no escalation passes by it.
 const AWAY: Duration = Duration::from_mins(1);
 
+/// How many alerts of a refused message the log names.
+const NAMED: usize = 5;
+
 /// A channel.
 pub(crate) struct Channel {
+    id: ChannelId,
     /// Whether it takes messages.
     pub(crate) failing: Failing,
     notifier: Arc<dyn Notifier>,
@@ -56,7 +60,7 @@ impl Channel {
         let once = RetryPolicy::try_new(RetrySettings { max_attempts: 1, ..RetrySettings::default() });
         let once = once.expect("these are valid");
         let guard = Guard::new(guard, breaker, once, clock.clone(), "channels");
-        Self { failing: Failing::channel(id), notifier, guard }
+        Self { id: id.clone(), failing: Failing::channel(id), notifier, guard }
     }
 
     /// Waits until it may be told something, which is not decided before that: until what is under way is answered, if need be. Only one
@@ -97,6 +101,20 @@ impl Channel {
         sent
     }
 
+    /// The fallback may refuse it as well: then this is the one place where it is told.
+    fn log_refused(&self, message: &Message, why: &str) {
+        let alerts: Vec<String> = message.items.iter().take(NAMED).map(|item| item.key.to_string()).collect();
+        let more = message.items.len() + message.more_items - alerts.len();
+        tracing::error!(
+            channel = self.id.as_str(),
+            severity = %message.severity,
+            alerts = alerts.join(", "),
+            more,
+            why,
+            "a message was refused for good, and is among the dead letters"
+        );
+    }
+
     async fn call(
         &self,
         turn: Turn,
@@ -125,6 +143,9 @@ impl Channel {
             }
         };
         self.failing.sent(&outcome, clock);
+        if let Outcome::Refused { why } = &outcome {
+            self.log_refused(&attempt.row.message, why);
+        }
         Ok(outcome)
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use ttm_alert::{
-    AlertKey, AlertView, Changed, ChannelId, Desk, EpisodeId, Identity, Loaded, Measurement, Now,
-    OrderRefused, Ordered, Outcome, Quiet, QuietId, RowKey, RuleSpec,
+    AlertKey, AlertView, Changed, ChannelId, DeadLetter, Desk, EpisodeId, Identity, Loaded, Measurement, Now,
+    OrderRefused, Ordered, Outcome, Quiet, QuietId, Receipt, RowKey, RuleSpec,
 };
 use ttm_kernel::{Epoch, Moment, Runtime};
 
@@ -46,6 +46,8 @@ pub(crate) struct Seat {
     /// Messages that have been sent, and not answered.
     pub(crate) under_way: BTreeMap<RowKey, Moment>,
     pub(crate) next_evaluation: Moment,
+    /// Whether there was one.
+    pub(crate) is_evaluated: bool,
     /// Which sample of the resources was evaluated last.
     pub(crate) resources_seen: Option<Moment>,
     /// How often the wall clock was set.
@@ -87,6 +89,7 @@ pub(crate) enum Order {
     EndSilence { id: QuietId, reply: Reply<Ordered<()>> },
     TellAgain { id: Identity, channel: ChannelId, reply: Reply<Ordered<()>> },
     Waiting { reply: Reply<BTreeMap<ChannelId, usize>> },
+    Unstored { limit: usize, reply: Reply<(Vec<Receipt>, Vec<DeadLetter>)> },
 }
 
 impl Order {
@@ -100,6 +103,7 @@ impl Order {
             Self::Silence { reply, .. } => reply.is_closed(),
             Self::EndSilence { reply, .. } | Self::TellAgain { reply, .. } => reply.is_closed(),
             Self::Waiting { reply } => reply.is_closed(),
+            Self::Unstored { reply, .. } => reply.is_closed(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Order {
             Self::Silence { reply, .. } => not_now(reply),
             Self::EndSilence { reply, .. } | Self::TellAgain { reply, .. } => not_now(reply),
             Self::Waiting { reply } => not_now(reply),
+            Self::Unstored { reply, .. } => not_now(reply),
         }
     }
 }
@@ -141,6 +146,7 @@ impl Alerting {
             orders,
             under_way: BTreeMap::new(),
             next_evaluation: moment,
+            is_evaluated: false,
             resources_seen: None,
             clock_steps: 0,
             is_read: false,
@@ -190,7 +196,8 @@ impl Seat {
         let AlertSettings { rules, notify, .. } = &self.settings;
         self.desk = Desk::new(rules.clone(), notify.clone(), self.epoch, now);
         self.desk.restore(loaded, now);
-        (self.next_evaluation, self.resources_seen, self.is_read) = (now.moment, None, true);
+        (self.next_evaluation, self.is_evaluated) = (now.moment, false);
+        (self.resources_seen, self.is_read) = (None, true);
     }
 
     /// Says so when nobody will be told of an episode.
@@ -277,6 +284,7 @@ impl Seat {
                 self.changed(told, reply, now);
             }
             Order::Waiting { reply } => answer(reply, Ok(self.desk.waiting())),
+            Order::Unstored { limit, reply } => answer(reply, Ok(self.desk.unstored(limit))),
         }
     }
 

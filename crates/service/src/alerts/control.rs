@@ -45,6 +45,24 @@ impl OfAlerts {
     }
 }
 
+impl OfAlerts {
+    /// To be asked for before what is stored: what is stored between the two answers is in both then, and in none the other way round.
+    async fn unstored(&self, limit: usize) -> Result<(Vec<Receipt>, Vec<DeadLetter>), OrderRefused> {
+        self.ask(|reply| Order::Unstored { limit, reply }).await
+    }
+}
+
+/// The newest of what is stored and what is not yet, each once, oldest first.
+fn newest<T: PartialEq>(mut stored: Vec<T>, unstored: Vec<T>, limit: usize) -> Vec<T> {
+    for entry in unstored {
+        if !stored.contains(&entry) {
+            stored.push(entry);
+        }
+    }
+    stored.drain(..stored.len().saturating_sub(limit));
+    stored
+}
+
 #[async_trait]
 impl AlertControl for OfAlerts {
     async fn alerts(&self, after: Option<AlertKey>, limit: usize) -> Result<Vec<AlertView>, OrderRefused> {
@@ -77,13 +95,17 @@ impl AlertControl for OfAlerts {
     }
 
     async fn receipts(&self, limit: usize) -> Result<Vec<Receipt>, OrderRefused> {
-        let receipts = self.0.ports.alerts.receipts(limit);
-        Ok(bounded("reading receipts", &*self.0.clock, receipts).await?)
+        let (unstored, _) = self.unstored(limit).await?;
+        let stored = self.0.ports.alerts.receipts(limit);
+        let stored = bounded("reading receipts", &*self.0.clock, stored).await?;
+        Ok(newest(stored, unstored, limit))
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OrderRefused> {
-        let letters = self.0.ports.alerts.dead_letters(limit);
-        Ok(bounded("reading dead letters", &*self.0.clock, letters).await?)
+        let (_, unstored) = self.unstored(limit).await?;
+        let stored = self.0.ports.alerts.dead_letters(limit);
+        let stored = bounded("reading dead letters", &*self.0.clock, stored).await?;
+        Ok(newest(stored, unstored, limit))
     }
 
     async fn tell_again(&self, id: Identity, channel: &ChannelId) -> Result<Ordered<()>, OrderRefused> {

@@ -15,6 +15,9 @@ use crate::resident::Resident;
 /// Facts that are older than this and the interval of reports are not measured: whoever gathers them is late or gone.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// Little is known when the first facts are measured: a process that dies within half a minute again and again would never say so.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
 impl Alerts {
     /// Measures what is due.
     pub(super) async fn evaluate(&mut self) {
@@ -42,7 +45,9 @@ impl Alerts {
             self.seat.resources_seen = sampled;
         }
         // Not before, so that whoever replaces this part meanwhile measures at once.
-        self.seat.next_evaluation = now + self.resident.settings.alerts.every;
+        let every = self.resident.settings.alerts.every;
+        let is_second = std::mem::replace(&mut self.seat.is_evaluated, true);
+        self.seat.next_evaluation = now + if is_second { every } else { every.min(SECOND_LOOK) };
     }
 
     /// Gives the desk all that was found at one time.

@@ -176,6 +176,29 @@ fn a_channel_that_refuses_is_an_alert_of_its_own_and_its_message_a_dead_letter()
 }
 
 #[test]
+fn what_was_refused_is_shown_before_the_store_has_it_and_once_after() {
+    let scene = Scene::new();
+    scene.pass(30);
+    scene.channel.answers(Says::Refuses);
+    scene.store.be_read_only();
+    scene.store_is_down();
+    scene.pass(60);
+    let shown = || {
+        let control = scene.control();
+        let letters = scene.runtime.block_on(control.dead_letters(10)).expect("the store can be read");
+        let receipts = scene.runtime.block_on(control.receipts(10)).expect("the store can be read");
+        (letters, receipts)
+    };
+    let before = shown();
+    assert_eq!((before.0.len(), before.1.len()), (1, 1));
+    assert_eq!(scene.store.memory().dead.len(), 0);
+    scene.store.heal();
+    scene.pass(5);
+    assert_eq!(scene.store.memory().dead.len(), 1);
+    assert_eq!(shown(), before);
+}
+
+#[test]
 fn who_orders_something_hears_whether_the_store_has_it() {
     let scene = Scene::new();
     scene.store_is_down();
