@@ -22,7 +22,7 @@ pub enum News {
     Escalated,
     /// It still fires.
     Reminder,
-    /// It keeps changing: nothing more is told until it has settled.
+    /// It keeps changing: it is told again once it has been the same for a while.
     Flapping,
     /// It has settled, and fires.
     Settled,

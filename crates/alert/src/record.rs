@@ -20,7 +20,7 @@ pub struct AlertRecord {
     pub life: Option<SavedAlert>,
     /// When it began or ended to fire within the last hour, the oldest first.
     pub changes: Vec<Timestamp>,
-    /// Whether nothing is told of it until it has settled.
+    /// Whether it keeps changing, and has not settled.
     pub is_flapping: bool,
     /// The episode that fires, and those whose end is not told everywhere.
     pub cases: Vec<Case>,

@@ -42,7 +42,7 @@ pub(super) struct Subject {
     pub(super) is_flapping: bool,
     /// How severe it was when that was told last; a restart forgets it.
     pub(super) noticed: Option<Severity>,
-    /// Whether it was told to last since it began to flap; a restart forgets it.
+    /// Whether it has not changed for long enough to be told of, though it has not settled; a restart finds that out again.
     pub(super) has_lasted: bool,
     /// When it is looked at next by itself.
     pub(super) agenda: Option<Moment>,
@@ -64,8 +64,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const FLAPPING: usize = 4;
 /// For how long an alert that was flapping must not have changed.
 const STABLE: Duration = Duration::from_mins(30);
-/// An alert that was flapping and fires for so long is told to fire, once until it has settled: whoever knows it to be over would
-/// learn of it only then.
+/// What has been so for this long is told although it keeps changing: whoever knows it otherwise would go on believing that.
 const LASTS: Duration = Duration::from_mins(5);
 /// The most episodes of one alert that are remembered until they are told.
 const MOST_CASES: usize = 8;
@@ -294,7 +293,7 @@ impl Subject {
         self.trim(now);
         let begins = !self.is_flapping && self.changes.len() >= FLAPPING;
         self.is_flapping |= begins;
-        self.has_lasted &= !begins;
+        self.has_lasted = false;
         begins
     }
 
@@ -316,21 +315,21 @@ impl Subject {
         if !self.is_flapping {
             return Some(newest + HOUR);
         }
-        // Whoever was told that it fires on and on hears of its end as soon as that lasts.
-        let before = self.changes.len().checked_sub(2).filter(|_| !self.has_lasted);
+        let before = self.changes.len().checked_sub(2);
         let second = before.map_or(Moment::ZERO, |place| self.changes[place] + HOUR);
         let settled = second.max(newest + STABLE);
         if settled <= now {
             (self.is_flapping, self.noticed) = (false, None);
             return Some(newest + HOUR);
         }
-        let firing = self.cases.values_mut().next_back().filter(|case| case.ended.is_none());
-        let Some(case) = firing.filter(|_| !self.has_lasted) else { return Some(settled) };
-        if now < newest + LASTS {
-            return Some(settled.min(newest + LASTS));
-        }
-        (case.is_notice, self.has_lasted) = (true, true);
-        Some(settled)
+        let lasts = newest + LASTS;
+        self.has_lasted = lasts <= now;
+        Some(if self.has_lasted { settled } else { settled.min(lasts) })
+    }
+
+    /// Whether it changes so often that nothing is told of it beyond that.
+    pub(super) fn keeps_changing(&self) -> bool {
+        self.is_flapping && !self.has_lasted
     }
 
     /// What keeps changing is told once more if it is more severe than that was.

@@ -24,7 +24,7 @@ impl Desk {
     pub fn hidden(&self, key: &AlertKey) -> Option<Hidden> {
         let subject = self.subjects.get(key)?;
         let (_, case) = subject.cases.last()?;
-        let is_told = subject.is_flapping && !case.is_notice;
+        let is_told = subject.keeps_changing() && !case.is_notice;
         self.hides(key, case).or(is_told.then_some(Hidden::Flapping))
     }
 

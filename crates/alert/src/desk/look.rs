@@ -131,7 +131,7 @@ impl Desk {
     pub(super) fn wish(&self, thread: &ThreadKey, key: &AlertKey, id: EpisodeId) -> Option<Wish> {
         let subject = self.subjects.get(key)?;
         let case = subject.cases.get(&id)?;
-        let (channel, is_flapping) = (&thread.1, subject.is_flapping);
+        let (channel, is_flapping) = (&thread.1, subject.keeps_changing());
         let is_routed = self.config.channels(key, case.severity).contains(&channel);
         if !case.is_for(channel, is_routed, &self.config) {
             return None;

@@ -98,7 +98,7 @@ pub(super) fn news(news: News) -> Option<&'static str> {
         News::LessSevere => "less severe than before",
         News::Escalated => "nobody has acknowledged it",
         News::Reminder => "it still fires",
-        News::Flapping => "it keeps changing; nothing more is told until it has settled",
+        News::Flapping => "it keeps changing; it is told again once it has been the same for five minutes",
         News::Settled => "it has settled",
         News::Passed => "it was over before this channel could be told",
     })

@@ -264,7 +264,7 @@ impl HiddenDto {
             },
             Hidden::Flapping => plain(
                 "flapping",
-                "it keeps changing, which has been told; nothing more is told until it has settled",
+                "it keeps changing, which has been told; it is told again once it has been the same for five minutes",
             ),
             Hidden::Recovering => {
                 plain("recovering", "it was hidden until it was left, and now is over unless that changes")
