@@ -19,8 +19,10 @@ use crate::fault::Channel;
 /// messages take some time to arrive.
 const COOLDOWN: Duration = Duration::from_secs(300 - 20);
 
-/// For so long at least nothing is told of an alert of which it was told that it keeps changing.
+/// For so long at least what is short is not told of an alert of which it was told that it keeps changing.
 const FLAPS: Duration = Duration::from_hours(2);
+/// What keeps changing is told when it lasts for five minutes, and for as long as that may take to be stored.
+const SHORT: Duration = Duration::from_mins(10);
 
 /// An episode on a channel.
 type Heard = (Channel, AlertKey, EpisodeId);
@@ -56,7 +58,7 @@ struct Record {
     told: Vec<Told>,
     /// When each channel was last told of an episode, and what.
     last: BTreeMap<Heard, (Moment, Timestamp, News, RowKey)>,
-    /// When somebody was last told that an alert keeps changing, after which nothing is told until it has settled.
+    /// When somebody was last told that an alert keeps changing, after which nothing short is told until it has settled.
     flapped: BTreeMap<AlertKey, Moment>,
     /// What each channel believes to fire.
     firing: BTreeSet<Heard>,
@@ -69,6 +71,8 @@ struct Record {
     episodes: BTreeSet<(AlertKey, EpisodeId)>,
     /// Every episode that ever was CRITICAL, and since when the store has known that.
     critical: BTreeMap<(AlertKey, EpisodeId), Moment>,
+    /// Since when the store has known that one of those is over.
+    ended: BTreeMap<(AlertKey, EpisodeId), Moment>,
     /// Messages of which the store knows that they arrived.
     known: BTreeMap<RowKey, Moment>,
     /// Which process told of an episode from memory, which the store may never hear of.
@@ -92,6 +96,12 @@ impl Telling {
             for case in record.cases.iter().filter(|case| case.severity == Severity::Critical) {
                 heard.critical.entry((record.key.clone(), case.episode.id)).or_insert(now);
             }
+            let fires =
+                |id: EpisodeId| record.cases.iter().any(|case| case.episode.id == id && case.ended.is_none());
+            heard.end(&record.key, fires, now);
+        }
+        for key in &commit.forgotten {
+            heard.end(key, |_| false, now);
         }
         for receipt in &commit.receipts {
             if let Outcome::Delivered { .. } = receipt.outcome {
@@ -179,7 +189,10 @@ impl Telling {
     pub fn unheard(&self, before: Moment) -> Vec<String> {
         let heard = self.heard.lock();
         let is_heard = |(alert, id): &(AlertKey, EpisodeId), since: Moment| {
-            let flaps = heard.flapped.get(alert).is_some_and(|told| *told <= since && since - *told <= FLAPS);
+            let ended = heard.ended.get(&(alert.clone(), *id));
+            let is_short = ended.is_some_and(|ended| *ended - since <= SHORT);
+            let told = heard.flapped.get(alert);
+            let flaps = is_short && told.is_some_and(|told| *told <= since && since - *told <= FLAPS);
             let listed = heard.mentioned.get(alert).is_some_and(|last| *last >= since);
             flaps || listed || heard.episodes.contains(&(alert.clone(), *id))
         };
@@ -205,6 +218,14 @@ impl Telling {
 }
 
 impl Record {
+    /// The store knows which of an alert's episodes fires.
+    fn end(&mut self, key: &AlertKey, fires: impl Fn(EpisodeId) -> bool, now: Moment) {
+        let over = self.critical.keys().filter(|(of, id)| of == key && !fires(*id)).cloned();
+        for episode in over.collect::<Vec<_>>() {
+            self.ended.entry(episode).or_insert(now);
+        }
+    }
+
     /// Takes up what a channel hears of an episode. Says what is wrong with it.
     fn hear(
         &mut self,

@@ -54,7 +54,7 @@ impl Simulation<'_> {
             self.verdicts.broken(format_args!("nobody was told of {unheard}, which was CRITICAL"));
         }
         let is_true = |believed: &String| {
-            believed.starts_with("restart_budget_spent{part=process}") && self.keeps_ending()
+            believed.contains("restart_budget_spent{part=process}") && self.keeps_ending()
         };
         for believed in telling.believed(self.host).into_iter().filter(|believed| !is_true(believed)) {
             self.verdicts.broken(format_args!("nothing is wrong, and {believed} is believed to fire"));
