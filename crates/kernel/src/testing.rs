@@ -1,30 +1,20 @@
-//! The laws of [`StoreLease`] as a suite that every adapter passes, and a fake that passes it too; and what drops a call half way.
+//! For tests here and elsewhere: how a suite runs the laws of a port ([`Laws`]) and drives its futures, and the laws of [`StoreLease`]
+//! as a suite that every adapter passes, with a fake that passes it too. It knows no runtime: suites are plain futures.
 
 #![expect(clippy::missing_panics_doc, reason = "a suite fails by panicking, and says why there")]
 
-use std::future::poll_fn;
-use std::pin::pin;
+mod futures;
+mod laws;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::{LeaseError, StoreError, StoreLease};
 
-/// Polls a future a few times and drops it, as a caller does that gives up: a call may end at any of its waits. `None` if it was dropped.
-pub async fn cancelled_after<F: Future>(mut polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match (future.as_mut().poll(context), polls) {
-        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
-        (Poll::Pending, 0) => Poll::Ready(None),
-        (Poll::Pending, _) => {
-            polls -= 1;
-            Poll::Pending
-        }
-    })
-    .await
-}
+pub use futures::{cancelled_after, side_by_side, yield_now};
+pub use laws::{Laws, expect, works};
 
 /// The laws that need no time to pass. `open` gives a new holder of the same lease, which is free.
 pub async fn check_lease(open: impl AsyncFn() -> Box<dyn StoreLease>) {

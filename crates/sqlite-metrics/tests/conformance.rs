@@ -176,21 +176,15 @@ async fn a_file_that_is_deleted_or_replaced_under_the_store_is_reported_before_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_is_dropped_anywhere_is_stored_whole_or_not_at_all_and_leaves_no_lock() {
+async fn calls_that_are_dropped_anywhere_give_their_connections_back() {
     let folder = folder();
     let store = open(&folder).await;
     for polls in 0.. {
-        let series = key(polls);
-        let appended = cancelled_after(polls, store.append(&batch(&series, 300))).await;
-        // Another batch, which waits for any lock that is left behind.
-        store.append(&batch(&key(1_000_000), 1)).await.expect("append works");
-        let stored = count(&store, &series).await;
-        assert!(stored == 0 || stored == 300, "{stored} after {polls} polls");
-        if let Some(appended) = appended {
-            assert_eq!(appended.expect("append works").stored, 300);
+        if cancelled_after(polls, store.append(&batch(&key(polls), 300))).await.is_some() {
             break;
         }
     }
+    store.append(&batch(&key(1_000_000), 1)).await.expect("append works");
     let Connections { in_use, max } = store.connections().expect("it has pools");
     assert!(in_use <= max && max == 5, "{in_use} of {max}");
 }

@@ -48,6 +48,11 @@ impl FakeMetricStore {
         samples.map(|sample| sample.expect("only samples are stored")).collect()
     }
 
+    /// The samples of one series, by time.
+    pub fn samples_of(&self, series: &SeriesKey) -> Vec<(Timestamp, f64)> {
+        self.lock().series.get(series).into_iter().flatten().map(|(at, value)| (*at, *value)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -43,6 +43,11 @@ impl FakeEventStore {
         self.lock().events.values().cloned().collect()
     }
 
+    /// The events for which this is true, the oldest first.
+    pub fn events_where(&self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        self.lock().events.values().filter(|event| wanted(event)).cloned().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
