@@ -30,9 +30,11 @@ const RUN: &[&str] = &["run", "--log", "off"];
 
 #[test]
 fn unknown_parameters_of_a_url_are_refused_and_their_values_not_shown() {
-    for (key, name) in
-        [("TTM_STORE__URL", "store.url"), ("TTM_SOURCES__POSTGRES_URL", "sources.postgres_url")]
-    {
+    for (key, name) in [
+        ("TTM_STORE__URL", "store.url"),
+        ("TTM_STORE__METRICS_URL", "store.metrics_url"),
+        ("TTM_SOURCES__POSTGRES_URL", "sources.postgres_url"),
+    ] {
         for (end, wrong) in [
             ("?passwrd=hunter2", "unknown parameter passwrd; did you mean password?"),
             ("?sslmode=require&zzz=hunter2", "unknown parameter zzz; the known ones are "),
@@ -85,6 +87,20 @@ fn a_file_that_is_not_a_database_is_reported_and_left_unchanged() {
     }
     let text = fs::read_to_string(&file).expect("it is there");
     assert_eq!(text, "not a database, but a text file with some notes in it\n");
+}
+
+#[test]
+fn what_is_wrong_with_the_file_of_the_history_is_told_with_its_key_and_its_place() {
+    let folder = folder();
+    fs::write(folder.path().join("notes.txt"), "not a database, but a text file with notes")
+        .expect("written");
+    let line = refused(folder.path(), CHECK, &[("TTM_STORE__METRICS_URL", "sqlite://notes.txt")], 1);
+    let expected = "TTM_STORE__METRICS_URL: store.metrics_url: notes.txt is not a usable store: ";
+    assert!(line.starts_with(expected), "{line}");
+    fs::write(folder.path().join("ttm.toml"), "[store]\nmetrics_url = \"sqlite://notes.txt\"\n")
+        .expect("written");
+    let line = refused(folder.path(), &["config", "check", "ttm.toml"], &[], 1);
+    assert!(line.starts_with("ttm.toml:2: store.metrics_url: notes.txt is not a usable store: "), "{line}");
 }
 
 #[test]

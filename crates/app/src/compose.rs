@@ -22,8 +22,8 @@ use ttm_recovery::LastWords;
 use ttm_sysinfo_resources::SysinfoResources;
 
 use ttm_service::{
-    Again, AlertSettings, Board, Briefing, Ended, Exit, Failure, Open, Planes, Ports, ServiceSettings,
-    StartError, Starting, Supervisor, run_on,
+    Again, AlertSettings, Board, Briefing, Damage, Ended, Exit, Failure, Open, Planes, Ports,
+    ServiceSettings, StartError, Starting, Supervisor, run_on,
 };
 
 use crate::config::{self, Settings, SourceSettings, StoreUrl};
@@ -31,6 +31,7 @@ use crate::config::{self, Settings, SourceSettings, StoreUrl};
 mod channels;
 mod descriptors;
 mod error;
+mod history;
 mod judged;
 mod managed;
 mod orders;
@@ -40,6 +41,7 @@ mod surface;
 
 pub use channels::{Channel, Channels, channel};
 pub use error::ComposeError;
+pub use history::{History, lacks_file, open_history};
 use judged::with_place_of_file;
 pub use judged::{check, check_urls, exchange_config};
 pub(crate) use managed::Managed;
@@ -47,7 +49,7 @@ pub(crate) use orders::Orders;
 use orders::{hear, second_interrupt};
 pub(crate) use stores::StateLease;
 use stores::{StateStores, open_state};
-pub use stores::{open_existing_tokens, open_history, open_tokens, stored_recoveries};
+pub use stores::{open_existing_tokens, open_tokens, stored_recoveries};
 use surface::HttpSurface;
 pub use surface::recoveries_as_json;
 
@@ -162,7 +164,9 @@ impl Process {
         let port = lease.port();
         let service = with_alerts(settings.service.clone(), &settings.alerts);
         let supervisor = Supervisor::new(service, planes, board.clone(), port, Arc::new(surface));
-        tracing::info!(%address, store = %settings.store, "listening; starting");
+        let history =
+            settings.history.is_apart.then(|| tracing::field::display(settings.history.url.clone()));
+        tracing::info!(%address, store = %settings.store, history, "listening; starting");
         let state_folder = managed.state_folder.clone();
         let parts = Outside {
             settings: settings.clone(),
@@ -228,7 +232,9 @@ impl Process {
         };
         let logged = async {
             started.await;
-            tracing::info!(%address, store = %settings.store, "started");
+            let history =
+                settings.history.is_apart.then(|| tracing::field::display(settings.history.url.clone()));
+            tracing::info!(%address, store = %settings.store, history, "started");
             if !board.has_tokens() {
                 let [add, import] =
                     ["tokens add", "tokens import"].map(|command| settings.service.commands.quoted(command));
@@ -247,14 +253,15 @@ impl Process {
         let ended = match exit {
             Exit::NotStarted(error) => Err(not_started(&settings, error)),
             Exit::Abandoned => Ok(()),
-            Exit::Ended(ended) => as_result(&settings.store, ended, board.given_up()),
+            Exit::Ended(ended) => as_result(&settings, ended, board.given_up()),
         };
         ended.inspect_err(|error| managed.ended(error))
     }
 }
 
 /// What the command's exit says of how a service ended.
-fn as_result(store: &StoreUrl, ended: Ended, damage: Option<String>) -> Result<(), ComposeError> {
+fn as_result(settings: &Settings, ended: Ended, damage: Option<Damage>) -> Result<(), ComposeError> {
+    let store = &settings.store;
     let left = ended.stopped.left();
     let also = left.as_ref().map_or_else(String::new, |left| format!("; it had {left}"));
     match (ended.failure, damage) {
@@ -264,9 +271,14 @@ fn as_result(store: &StoreUrl, ended: Ended, damage: Option<String>) -> Result<(
         (Some(Failure::Recovery(cause)), _) => {
             Err(ComposeError::Recovery(format!("ended by self-healing, to be started again: {cause}{also}")))
         }
-        (None, Some(why)) => Err(ComposeError::Store(format!(
-            "{store}: stopped with a store that an operator must repair: {why}{also}"
-        ))),
+        (None, Some(damage)) => {
+            let is_of_history = damage.is_of_history_alone(&settings.service.databases);
+            let why = damage.why;
+            let store = if is_of_history { settings.history.url.to_string() } else { store.to_string() };
+            Err(ComposeError::Store(format!(
+                "{store}: stopped with a store that an operator must repair: {why}{also}"
+            )))
+        }
         (None, None) => left.map_or(Ok(()), |left| Err(ComposeError::Store(format!("stopped with {left}")))),
     }
 }
@@ -288,7 +300,7 @@ impl Outside {
     async fn open(self, starting: &Starting) -> Result<Ports, ComposeError> {
         let Self { settings, lease, exchange, sources, channels, state_folder, io } = self;
         let Channels { notifiers, feeds, heartbeat } = channels;
-        let data = lease.folder().unwrap_or(Path::new(".")).to_path_buf();
+        let data = folders_of_data(&settings, &lease);
         let again = |error: &ComposeError| match error {
             ComposeError::Away(_) => Again::MayPass,
             ComposeError::OnceMended(_) => Again::OnceMended,
@@ -302,8 +314,8 @@ impl Outside {
         let StateStores { tokens, breakers, ledger, alerts } =
             starting.patiently("the store of the tokens", state, again).await?;
         let history = || {
-            let url = settings.store.clone();
-            run_on(&*io, async move { open_history(&url).await })
+            let history = settings.history.clone();
+            run_on(&*io, async move { open_history(&history).await })
         };
         let (history, events) = starting.patiently("the store of the metrics", history, again).await?;
         Ok(Ports {
@@ -325,6 +337,14 @@ impl Outside {
             heartbeat: heartbeat.map(|(heartbeat, _)| heartbeat),
         })
     }
+}
+
+/// The folders of the databases that are files; where there is none, the one that the process works in.
+fn folders_of_data(settings: &Settings, lease: &StateLease) -> Vec<PathBuf> {
+    let history = Some(&settings.history).filter(|history| history.is_apart);
+    let history = history.and_then(|history| history::file(&history.url)?.parent());
+    let folders: Vec<PathBuf> = lease.folder().into_iter().chain(history).map(Path::to_path_buf).collect();
+    if folders.is_empty() { vec![PathBuf::from(".")] } else { folders }
 }
 
 /// The service's settings with those of the alerts.

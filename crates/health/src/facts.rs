@@ -300,6 +300,8 @@ pub struct StoreFacts {
 pub struct StoreUseFacts {
     /// Its name, such as `token writes`.
     pub name: String,
+    /// Which database it is in, without secrets, where the stores are in two.
+    pub database: Option<String>,
     /// Whether the last call worked; `None` before the first.
     pub answers: Option<bool>,
     /// Since when it does not.

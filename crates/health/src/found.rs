@@ -206,7 +206,8 @@ fn since(each: &StoreUseFacts) -> String {
 }
 
 fn store(kind: Kind, status: Status, each: &StoreUseFacts, how: &str) -> Finding {
-    let mut sentence = format!("{}: {how}", each.name);
+    let place = each.database.as_ref().map_or_else(String::new, |database| format!(" in {database}"));
+    let mut sentence = format!("{}{place}: {how}", each.name);
     if let Some(error) = &each.last_error {
         // Writing to text does not fail.
         let _ = write!(sentence, ": {error}");

@@ -221,6 +221,8 @@ pub struct StoreModel {
 pub struct StoreUseModel {
     /// Its name.
     pub name: String,
+    /// Which database it is in, where the stores are in two.
+    pub database: Option<String>,
     /// Its status.
     pub status: Status,
     /// Since when it does not answer.

@@ -39,6 +39,21 @@ fn an_unavailable_store_is_degraded_and_ready_while_what_waits_fits() {
 }
 
 #[test]
+fn where_the_stores_are_in_two_databases_each_use_names_its_own() {
+    let history = Some("postgres://db:5432/history".to_owned());
+    let report = report(|facts| {
+        let samples = StoreUseFacts { name: "samples".to_owned(), database: history.clone(), ..down(75) };
+        facts.store.uses.push(samples);
+    });
+    assert_eq!(
+        report.reasons(),
+        ["samples in postgres://db:5432/history: failing for 1m 15s: connection refused"]
+    );
+    let shown: Vec<_> = report.store.uses.iter().map(|each| (&*each.name, each.database.clone())).collect();
+    assert_eq!(shown.last(), Some(&("samples", history)));
+}
+
+#[test]
 fn refused_credentials_are_critical_at_once_and_ready_while_what_waits_fits() {
     let refused = StoreUseFacts { call: Some(StoreCall::Unauthenticated), ..down(4) };
     let report = report(|facts| facts.store.uses[0] = refused.clone());

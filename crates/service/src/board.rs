@@ -17,7 +17,7 @@ use ttm_recovery::{Budgets, PartView, Recoveries};
 use ttm_schedule::LaneStatus;
 
 use super::answers::Answers;
-use super::stores::Stores;
+use super::stores::{Damage, Stores};
 use super::trouble::Trouble;
 use crate::first_report::first_report;
 use crate::life::Author;
@@ -86,7 +86,8 @@ impl Board {
     pub fn starting(settings: &ServiceSettings, planes: &dyn Planes) -> Arc<Self> {
         let clock = planes.supervision();
         let report = first_report(&*clock, settings, Duration::ZERO, None);
-        Arc::new(Self::new(clock, settings.market.clone(), report))
+        let stores = Stores::new(settings.databases.clone());
+        Arc::new(Self { stores, ..Self::new(clock, settings.market.clone(), report) })
     }
 
     /// An empty board; `report` stands until the first real one.
@@ -179,8 +180,8 @@ impl Board {
         Lane::ALL.into_iter().map(move |lane| (lane, groups[lane]))
     }
 
-    /// What an operator must mend in the store, as a use of it and what the store said. `None` if nothing was given up.
-    pub fn given_up(&self) -> Option<String> {
+    /// What an operator must mend in a store. `None` if nothing was given up.
+    pub fn given_up(&self) -> Option<Damage> {
         self.stores.given_up()
     }
 

@@ -13,6 +13,7 @@ use ttm_recovery::RecoveryConfig;
 use ttm_retry::RetryPolicy;
 use ttm_schedule::ScheduleConfig;
 
+use crate::databases::Databases;
 use crate::machine::WorkSettings;
 use crate::thresholds;
 
@@ -68,6 +69,8 @@ pub struct ServiceSettings {
     pub recovery: RecoveryConfig,
     /// What is told of what goes wrong, and to whom.
     pub alerts: AlertSettings,
+    /// Which databases the stores are in, for whoever reads what went wrong in one.
+    pub databases: Databases,
     /// How sentences write commands, which differs with how the process was started.
     pub commands: Commands,
 }
@@ -165,6 +168,7 @@ impl Default for ServiceSettings {
             stop_within: Duration::from_secs(30),
             recovery: RecoveryConfig::default(),
             alerts: AlertSettings::new(Duration::from_secs(30), Duration::from_mins(1)),
+            databases: Databases::default(),
             commands: Commands::default(),
         }
     }

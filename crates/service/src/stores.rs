@@ -10,6 +10,7 @@ use ttm_health::{StoreCall, StoreUseFacts};
 use ttm_kernel::{Moment, StoreError, StoreErrorKind};
 
 use super::gist::gist;
+use crate::databases::Databases;
 use crate::settings::{METRICS, STORE};
 
 /// What a store is used for.
@@ -78,9 +79,30 @@ impl StoreUse {
         }
     }
 
+    /// Whether it belongs to the history, which may have a database of its own.
+    fn is_of_history(self) -> bool {
+        self.store() == METRICS
+    }
+
     /// The store of the use with this name.
     pub(crate) fn store_of(name: &str) -> Option<&'static str> {
         Self::ALL.into_iter().find(|each| each.as_str() == name).map(Self::store)
+    }
+}
+
+/// What an operator must mend before it is used again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The use that met it first.
+    pub met_by: StoreUse,
+    /// That use, and what the store said to it.
+    pub why: String,
+}
+
+impl Damage {
+    /// Whether it is in the history, and the history has a database of its own.
+    pub fn is_of_history_alone(&self, databases: &Databases) -> bool {
+        databases.are_two() && self.met_by.is_of_history()
     }
 }
 
@@ -108,19 +130,27 @@ const MOST_NAMED: usize = 20;
 /// The states of all uses. What changes is logged once, here. Every change is an assignment, so a panic under the lock leaves
 /// the states whole.
 #[derive(Debug, Default)]
-pub(super) struct Stores(Mutex<States>);
+pub(super) struct Stores {
+    databases: Databases,
+    states: Mutex<States>,
+}
 
 #[derive(Debug, Default)]
 struct States {
     uses: BTreeMap<StoreUse, State>,
-    /// What the first use said that met damage. All of them share one database, so none of them touches it from then on.
-    damage: Option<String>,
+    /// What the first use of each database met that is damage. No use of that database touches it from then on.
+    damage: Vec<Damage>,
 }
 
 impl Stores {
+    /// Nothing was used yet.
+    pub(super) fn new(databases: Databases) -> Self {
+        Self { databases, states: Mutex::default() }
+    }
+
     /// It did what it was asked to.
     pub(super) fn answered(&self, what: StoreUse, now: Moment) {
-        let mut states = self.0.lock();
+        let mut states = self.states.lock();
         let state = states.uses.entry(what).or_default();
         state.call = None;
         if !state.gave_up {
@@ -128,15 +158,17 @@ impl Stores {
         }
         if let Some((since, wall)) = state.down.take() {
             let down_s = (now - since).as_secs_f64();
-            tracing::info!(store = what.as_str(), down_since = %wall, down_s, "the store answers again");
+            let database = self.databases.of(what.is_of_history());
+            tracing::info!(store = what.as_str(), database, down_since = %wall, down_s, "the store answers again");
         }
     }
 
     /// It did not. One that is damaged is not tried again before an operator has looked.
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
-        let mut states = self.0.lock();
+        let mut states = self.states.lock();
         let state = states.uses.entry(what).or_default();
         let (message, code, doing) = (error.said(), error.code(), error.doing());
+        let database = self.databases.of(what.is_of_history());
         // What is damaged stays so for every later use, even where another part of it can still be read.
         let gives_up = error.kind() == StoreErrorKind::Corrupt && !state.gave_up;
         let is_new = state.down.is_none();
@@ -145,6 +177,7 @@ impl Stores {
             state.gave_up = true;
             tracing::error!(
                 store = what.as_str(),
+                database,
                 error = message,
                 code,
                 doing,
@@ -153,6 +186,7 @@ impl Stores {
         } else if is_new {
             tracing::warn!(
                 store = what.as_str(),
+                database,
                 error = message,
                 code,
                 doing,
@@ -161,6 +195,7 @@ impl Stores {
         } else if state.last_error.as_deref().map(gist) != Some(gist(&message)) {
             tracing::warn!(
                 store = what.as_str(),
+                database,
                 error = message,
                 code,
                 doing,
@@ -173,14 +208,15 @@ impl Stores {
             _ => None,
         };
         state.last_error = Some(message.clone());
-        if state.gave_up && states.damage.is_none() {
-            states.damage = Some(format!("{}: {message}", what.as_str()));
+        let is_known = |damage: &Damage| self.share(damage.met_by, what);
+        if state.gave_up && !states.damage.iter().any(is_known) {
+            states.damage.push(Damage { met_by: what, why: format!("{}: {message}", what.as_str()) });
         }
     }
 
     /// So much of what it should store was dropped since the start.
     pub(super) fn dropped(&self, what: StoreUse, dropped: u64, now: Moment) {
-        let mut states = self.0.lock();
+        let mut states = self.states.lock();
         // That nothing was dropped does not mean that it was used.
         if dropped > states.uses.get(&what).map_or(0, |state| state.dropped) {
             let state = states.uses.entry(what).or_default();
@@ -201,18 +237,31 @@ impl Stores {
             rows = count,
             "rows without effect: mend or delete them, and restart"
         );
-        self.0.lock().uses.entry(what).or_default().unreadable = Some((count, first.clone()));
+        self.states.lock().uses.entry(what).or_default().unreadable = Some((count, first.clone()));
     }
 
-    /// What the first use said that met damage, in front of it which one that was.
-    pub(super) fn given_up(&self) -> Option<String> {
-        self.0.lock().damage.clone()
+    /// What must be mended, by whichever use met it first. Damage to the state comes before damage to the history.
+    pub(super) fn given_up(&self) -> Option<Damage> {
+        let states = self.states.lock();
+        states.damage.iter().min_by_key(|damage| damage.met_by.is_of_history()).cloned()
+    }
+
+    /// Whether the history has a database of its own.
+    pub(super) fn are_two(&self) -> bool {
+        self.databases.are_two()
+    }
+
+    /// Whether damage that one use met is damage to the other.
+    fn share(&self, one: StoreUse, other: StoreUse) -> bool {
+        !self.are_two() || one.is_of_history() == other.is_of_history()
     }
 
     /// Whether a use may still ask the store. Damage that another one met holds for it too, and it is given up with that.
     pub(super) fn may_ask(&self, what: StoreUse, now: Moment, wall: Timestamp) -> Result<(), StoreError> {
-        let Some(damage) = self.given_up() else { return Ok(()) };
-        let error = StoreError::corrupt(damage);
+        let is_shared = |damage: &&Damage| self.share(damage.met_by, what);
+        let damage = self.states.lock().damage.iter().find(is_shared).map(|damage| damage.why.clone());
+        let Some(why) = damage else { return Ok(()) };
+        let error = StoreError::corrupt(why);
         self.failed(what, &error, now, wall);
         Err(error)
     }
@@ -221,6 +270,7 @@ impl Stores {
     pub(super) fn facts(&self, now: Moment) -> Vec<StoreUseFacts> {
         let facts = |(what, state): (&StoreUse, &State)| StoreUseFacts {
             name: what.as_str().to_owned(),
+            database: self.databases.of(what.is_of_history()).map(str::to_owned),
             answers: Some(state.down.is_none()),
             down_since: state.down.map(|(_, wall)| wall),
             down_for: state.down.map(|(since, _)| now - since),
@@ -230,7 +280,7 @@ impl Stores {
             unreadable: state.unreadable.clone(),
             losing: state.dropped_at.is_some_and(|at| now - at < LOSS),
         };
-        self.0.lock().uses.iter().map(facts).collect()
+        self.states.lock().uses.iter().map(facts).collect()
     }
 }
 
@@ -285,7 +335,33 @@ mod tests {
             let facts = of(&stores, what, 2);
             assert_eq!((facts.gave_up, facts.last_error.as_deref()), (true, Some("token reads: malformed")));
         }
-        assert_eq!(stores.given_up().as_deref(), Some("token reads: malformed"));
+        assert_eq!(stores.given_up().map(|damage| damage.why).as_deref(), Some("token reads: malformed"));
+    }
+
+    #[test]
+    fn damage_to_a_history_of_its_own_leaves_the_state_alone_and_is_told_after_the_states_own() {
+        let databases = Databases::Two { state: "sqlite://a".to_owned(), history: "sqlite://b".to_owned() };
+        let stores = Stores::new(databases.clone());
+        let ask = |what| stores.may_ask(what, at(1), Timestamp::UNIX_EPOCH);
+        let damaged = |what, said: &'static str| {
+            stores.failed(what, &StoreError::corrupt(said), at(1), Timestamp::UNIX_EPOCH);
+        };
+        damaged(StoreUse::Samples, "malformed");
+        for what in StoreUse::ALL {
+            let is_history = matches!(what, StoreUse::Samples | StoreUse::Events);
+            assert_eq!(ask(what).is_err(), is_history, "{what:?}");
+        }
+        let damage = stores.given_up().expect("an operator is needed");
+        assert_eq!(damage.why, "samples: malformed");
+        assert!(damage.is_of_history_alone(&databases) && !damage.is_of_history_alone(&Databases::One));
+        assert_eq!(of(&stores, StoreUse::Samples, 2).database.as_deref(), Some("sqlite://b"));
+
+        damaged(StoreUse::TokenWrites, "not a database");
+        ask(StoreUse::Lease).expect_err("it is in the same one");
+        let damage = stores.given_up().expect("an operator is needed");
+        assert_eq!(damage.why, "token writes: not a database");
+        assert!(!damage.is_of_history_alone(&databases));
+        assert_eq!(of(&stores, StoreUse::TokenWrites, 2).database.as_deref(), Some("sqlite://a"));
     }
 
     #[test]

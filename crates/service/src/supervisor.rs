@@ -279,11 +279,18 @@ impl Supervisor {
         let by = deadline.saturating_sub(answering).max(clock.now() + AT_LEAST);
         in_time &= crew.stop(Stage::Lease, by).await;
         // Closing merges what a database keeps beside its file, and the next process need not wait for the lease.
+        let is_apart = self.early.board.stores.are_two();
         let close = async {
             resident.ports.tokens.close().await;
-            resident.ports.history.close().await;
+            if !is_apart {
+                resident.ports.history.close().await;
+            }
             if let Err(error) = self.early.lease.release().await {
                 tracing::warn!(%error, "the lease was not released; it runs out by itself");
+            }
+            // The lease is on the state's database: one that hangs elsewhere keeps nobody from starting.
+            if is_apart {
+                resident.ports.history.close().await;
             }
         };
         if clock.within(by, close).await.is_err() {

@@ -6,14 +6,14 @@ use ttm_sysinfo_resources::SysinfoResources;
 
 #[tokio::test]
 async fn the_laws_of_the_port_hold() {
-    conformance::check(&SysinfoResources::new(".".into())).await;
+    conformance::check(&SysinfoResources::new(vec![".".into()])).await;
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_real_process_has_every_figure_from_the_second_sample_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let resources = SysinfoResources::new(folder.path().into());
+    let resources = SysinfoResources::new(vec![folder.path().into()]);
     resources.sample().await.expect("the first sample");
     let sample = resources.sample().await.expect("the second sample");
     let ResourceSample {
@@ -35,7 +35,7 @@ async fn a_real_process_has_every_figure_from_the_second_sample_on() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_open_file_is_counted() {
-    let resources = SysinfoResources::new(".".into());
+    let resources = SysinfoResources::new(vec![".".into()]);
     let open = async || resources.sample().await.expect("a sample").open_file_descriptors.expect("a count");
     let before = open().await;
     let files: Vec<_> = (0..20).map(|_| tempfile::tempfile().expect("a temporary file")).collect();

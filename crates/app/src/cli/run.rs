@@ -1,11 +1,14 @@
 //! `ttm run` and `ttm migrate`: the commands that put the parts together.
 
+use std::fmt::Display;
 use std::process::ExitCode;
+
+use ttm_health::Commands;
 
 use super::failure::Failure;
 use super::output::wrapped;
 use crate::compose::{self, Managed, Orders, Process};
-use crate::config::{Settings, StoreUrl};
+use crate::config::{HistorySettings, Settings, StoreUrl};
 use crate::planes::Threads;
 
 pub(super) fn run(settings: Settings) -> Result<ExitCode, Failure> {
@@ -23,21 +26,29 @@ pub(super) fn run(settings: Settings) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn migrate(settings: &Settings) -> Result<ExitCode, Failure> {
-    if let Some(complaint) = missing(settings) {
-        // Nothing is out of date then, and a folder that was misspelt must not come to be.
-        wrapped("", &complaint)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let threads = start_threads()?;
     threads.block_on(async {
         let migrate = async {
-            compose::open_tokens(&settings.store).await?.close().await;
-            compose::open_history(&settings.store).await?.0.close().await;
+            let Settings { store, history, service, .. } = settings;
+            let up_to_date = |url: &dyn Display| format!("{url}: the schema is up to date");
+            // What is missing is not out of date, and a folder that was misspelt must not come to be.
+            let state = missing(settings);
+            if state.is_none() {
+                compose::open_tokens(store).await?.close().await;
+            }
+            // Where one database has both, its line comes once both are done.
+            if history.is_apart {
+                wrapped("", &state.clone().unwrap_or_else(|| up_to_date(store)))?;
+            }
+            let missing = if history.is_apart { missing_history(history, &service.commands) } else { state };
+            if missing.is_none() {
+                compose::open_history(history).await?.0.close().await;
+            }
+            wrapped("", &missing.unwrap_or_else(|| up_to_date(&history.url)))?;
             Ok(())
         };
         unless_ordered(&mut Orders::listen()?, Box::pin(migrate)).await
     })?;
-    wrapped("", &format!("{}: the schema is up to date", settings.store))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,16 +72,19 @@ pub(super) fn ended_by(order: &str) -> String {
     format!("ended by {order}")
 }
 
-/// That there is no database, where it would be a file.
+/// That there is no database of the state, where it would be a file.
 pub(super) fn missing(settings: &Settings) -> Option<String> {
     let Settings { store, service, .. } = settings;
-    match store {
-        StoreUrl::Sqlite(path) if !path.exists() => {
-            let [import, run] = ["tokens import", "run"].map(|command| service.commands.quoted(command));
-            Some(format!("{store}: there is no database yet; {import} and {run} make one"))
-        }
-        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => None,
-    }
+    let [import, run] = ["tokens import", "run"].map(|command| service.commands.quoted(command));
+    let is_missing = matches!(store, StoreUrl::Sqlite(path) if !path.exists());
+    is_missing.then(|| format!("{store}: there is no database yet; {import} and {run} make one"))
+}
+
+/// The same of a history of its own.
+fn missing_history(history: &HistorySettings, commands: &Commands) -> Option<String> {
+    let (url, run) = (&history.url, commands.quoted("run"));
+    compose::lacks_file(url)
+        .then(|| format!("{url}: there is no database of the history yet; {run} makes one"))
 }
 
 pub(super) fn start_threads() -> Result<Threads, Failure> {

@@ -33,6 +33,16 @@ pub enum ComposeError {
 }
 
 impl ComposeError {
+    /// The same, of the store that this key names.
+    pub(super) fn of_key(self, key: &str) -> Self {
+        match self {
+            Self::Store(said) => Self::Store(format!("{key}: {said}")),
+            Self::Away(said) => Self::Away(format!("{key}: {said}")),
+            Self::OnceMended(said) => Self::OnceMended(format!("{key}: {said}")),
+            other => other,
+        }
+    }
+
     /// Whether starting again with the same config is pointless.
     pub const fn is_config(&self) -> bool {
         matches!(self, Self::Config(_))

@@ -15,7 +15,8 @@ use ttm_tokio_runtime::TokioClock;
 
 use super::channels;
 use super::error::ComposeError;
-use crate::config::{ConfigError, Draft, ExchangeSettings, Origin, Settings, StoreUrl};
+use super::history;
+use crate::config::{ConfigError, Draft, ExchangeSettings, HistorySettings, Origin, Settings, StoreUrl};
 
 /// A hundred times the largest body that was recorded.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -38,17 +39,36 @@ pub fn check(draft: Draft) -> Result<Settings, ComposeError> {
         let messages = FileTokenSource::check(path).err()?;
         Some(with_place_of_file(path, &draft.place(FILE), &messages))
     });
-    let store = match &draft.store {
+    let stores = unusable_files(&draft);
+    match settled(wrong(&draft).into_iter().chain(file).collect(), draft) {
+        judged if stores.is_empty() => judged,
+        Ok(_) => Err(ComposeError::Store(stores.join("\n"))),
+        Err(ComposeError::Config(wrong)) => {
+            Err(ComposeError::Config(format!("{wrong}\n{}", stores.join("\n"))))
+        }
+        judged => judged,
+    }
+}
+
+/// What is wrong with the files of the databases.
+fn unusable_files(draft: &Draft) -> Vec<String> {
+    let state = match &draft.store {
         Some(StoreUrl::Sqlite(path)) => SqliteTokenStore::check(path).err().map(|error| error.to_string()),
         Some(StoreUrl::Postgres(_)) | None => None,
     };
-    match (settled(wrong(&draft).into_iter().chain(file).collect(), draft), store) {
-        (Ok(_), Some(store)) => Err(ComposeError::Store(store)),
-        (Err(ComposeError::Config(wrong)), Some(store)) => {
-            Err(ComposeError::Config(format!("{wrong}\n{store}")))
-        }
-        (judged, _) => judged,
-    }
+    let history = history_apart(draft)
+        .and_then(|history| Some(of_key(draft, history.key, &history::wrong_file(&history.url)?)));
+    state.into_iter().chain(history).collect()
+}
+
+/// The history, where it has a database of its own.
+fn history_apart(draft: &Draft) -> Option<&HistorySettings> {
+    draft.history.as_ref().filter(|history| history.is_apart)
+}
+
+/// Something that is wrong with the value of a key, with its place.
+fn of_key(draft: &Draft, key: &str, wrong: &str) -> String {
+    placed(draft.place(key), format!("{key}: {wrong}"))
 }
 
 /// The part of [`check`] that every command that needs a store looks at first.
@@ -73,15 +93,18 @@ fn wrong_urls(draft: &Draft) -> Vec<String> {
     });
     let said = |key: &str, url: &str| {
         let error = PostgresTokenSource::check(url).err()?;
-        Some(placed(draft.place(key), format!("{key}: {error}")))
+        Some(of_key(draft, key, &error.to_string()))
     };
     let store = match &draft.store {
         Some(StoreUrl::Postgres(url)) => said("store.url", url.expose_secret()),
         Some(StoreUrl::Sqlite(_)) | None => None,
     };
+    let history = draft.history.as_ref().filter(|history| history.key != "store.url");
+    let history =
+        history.and_then(|history| Some(of_key(draft, history.key, &history::wrong_url(&history.url)?)));
     let tokens = draft.sources.as_ref().and_then(|sources| sources.postgres_url.as_ref());
     let tokens = tokens.and_then(|url| said("sources.postgres_url", url.expose_secret()));
-    exchange.chain(store).chain(tokens).collect()
+    exchange.chain(store).chain(history).chain(tokens).collect()
 }
 
 fn placed(origin: Origin, message: String) -> String {

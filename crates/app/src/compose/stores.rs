@@ -11,11 +11,8 @@ use ttm_breaker::BreakerStore;
 use ttm_file_journal::FileJournal;
 use ttm_kernel::StoreLease;
 use ttm_market::TokenStore;
-use ttm_perf::{EventStore, MetricStore};
-use ttm_postgres_metrics::PostgresMetricStore;
 use ttm_postgres_state::{PostgresLease, PostgresTokenStore};
 use ttm_recovery::{Entry, LEDGER_KEEPS, LastWords as _, Recoveries, RecoveryLedger};
-use ttm_sqlite_metrics::SqliteMetricStore;
 use ttm_sqlite_state::{SqliteLease, SqliteTokenStore};
 
 use super::error::ComposeError;
@@ -175,32 +172,13 @@ pub(super) async fn open_state(
     })
 }
 
-/// Opens the store of the metrics, with its schema up to date, and the record of events beside them.
-pub async fn open_history(
-    url: &StoreUrl,
-) -> Result<(Arc<dyn MetricStore>, Arc<dyn EventStore>), ComposeError> {
-    Ok(match url {
-        StoreUrl::Sqlite(path) => {
-            make_folder(path)?;
-            let store = SqliteMetricStore::open(path).await.map_err(told_of_sqlite)?;
-            let events = store.events();
-            (Arc::new(store), Arc::new(events))
-        }
-        StoreUrl::Postgres(url) => {
-            let store = PostgresMetricStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
-            let events = store.events();
-            (Arc::new(store), Arc::new(events))
-        }
-    })
-}
-
 /// The adapters' own line, which names the file or the server.
 fn told(error: impl std::error::Error) -> ComposeError {
     ComposeError::Store(error.to_string())
 }
 
 /// The same; a disk that is full, or a lock in the way, may be different the next time.
-fn told_of_sqlite(error: ttm_sqlite_state::OpenError) -> ComposeError {
+pub(super) fn told_of_sqlite(error: ttm_sqlite_state::OpenError) -> ComposeError {
     if error.needs_a_person() {
         return ComposeError::OnceMended(error.to_string());
     }
@@ -208,14 +186,14 @@ fn told_of_sqlite(error: ttm_sqlite_state::OpenError) -> ComposeError {
 }
 
 /// The same; a server that is away, or has a lock in the way, may be there the next time.
-fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
+pub(super) fn told_of_postgres(error: ttm_postgres_state::OpenError) -> ComposeError {
     if error.needs_a_person() {
         return ComposeError::OnceMended(error.to_string());
     }
     if error.is_transient() { ComposeError::Away(error.to_string()) } else { told(error) }
 }
 
-fn make_folder(file: &Path) -> Result<(), ComposeError> {
+pub(super) fn make_folder(file: &Path) -> Result<(), ComposeError> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| {
         ComposeError::Store(format!("sqlite://{}: the folder cannot be made: {error}", file.display()))

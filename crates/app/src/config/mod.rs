@@ -17,7 +17,7 @@ pub use key::{ENV_PREFIX, KEYS, Key, Kind, Restart, variable_of};
 pub(crate) use settings::read_token;
 pub use settings::{
     AlertSettings, ApiSettings, ChannelKind, ChannelSettings, Draft, EmailSettings, ExchangeSettings,
-    HeartbeatSettings, MailSecurity, Settings, SourceSettings, StoreUrl,
+    HeartbeatSettings, HistorySettings, HistoryUrl, MailSecurity, Settings, SourceSettings, StoreUrl,
 };
 pub use source::Values;
 pub use suggest::unknown_key;

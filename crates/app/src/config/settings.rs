@@ -7,6 +7,7 @@ mod api;
 mod breaker;
 mod draft;
 mod exchange;
+mod history;
 mod reader;
 mod recovery;
 mod secret_file;
@@ -21,6 +22,7 @@ pub use alerts::{
 pub use api::ApiSettings;
 pub use draft::Draft;
 pub use exchange::ExchangeSettings;
+pub use history::{HistorySettings, HistoryUrl};
 pub(crate) use secret_file::read_token;
 pub use sources::SourceSettings;
 pub use store_url::StoreUrl;
@@ -31,8 +33,10 @@ use ttm_service::ServiceSettings;
 /// Everything that was configured.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where tokens, scores and metrics are stored.
+    /// Where tokens, scores, breakers and alerts are stored.
     pub store: StoreUrl,
+    /// Where metrics and events are stored.
+    pub history: HistorySettings,
     /// External token lists.
     pub sources: SourceSettings,
     /// Settings of the service.

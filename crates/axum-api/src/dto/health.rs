@@ -268,6 +268,8 @@ pub struct StoreDto {
 pub struct StoreUseDto {
     /// What the store is used for.
     pub name: String,
+    /// The database that it is in, if state and history have one each.
+    pub database: Option<String>,
     /// Its status.
     pub status: &'static str,
     /// Since when it has been down.

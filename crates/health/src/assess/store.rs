@@ -30,6 +30,7 @@ pub(super) fn assess(facts: &Facts) -> Assessed {
         };
         uses.push(StoreUseModel {
             name: each.name.clone(),
+            database: each.database.clone(),
             status,
             down_since: each.down_since,
             last_error: each.last_error.clone(),

@@ -294,6 +294,7 @@ fn any_store() -> impl Strategy<Value = StoreFacts> {
     let each = (option::of(any::<bool>()), down, call, rarely(), rarely(), unreadable).prop_map(
         |(answers, (down_since, down_for, last_error), call, gave_up, losing, unreadable)| StoreUseFacts {
             name: "samples".to_owned(),
+            database: None,
             answers,
             down_since,
             down_for,

@@ -48,7 +48,7 @@ fn check_that_no_edit_is_seen(put_back: impl FnOnce(&FakeTokenStore, TokenTable)
         put_back(&store, copy);
         let later = runtime.now() + 3 * LOOK_EVERY;
         assert!(within(&runtime, later, edits.next()).await.is_err(), "a replaced store is not an edit");
-        let reason = board.given_up().expect("an operator is needed");
+        let reason = board.given_up().expect("an operator is needed").why;
         assert!(reason.contains("its tables were recreated, or restored from an older copy"), "{reason}");
     });
     watching.abort();

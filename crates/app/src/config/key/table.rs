@@ -40,9 +40,17 @@ const SERVICE: &[Key] = &[
         Kind::Text("sqlite://path or postgres://user@host/database"),
         "sqlite://ttm-data/ttm.db",
         Restart::Process,
-        "Where tokens, scores and metrics are stored. A relative path is relative to the config file. The URL of a server \
+        "Where tokens, scores, breakers, alerts and, unless store.metrics_url is set, metrics are stored. A relative path is relative to the config file. The URL of a server \
          may end with the libpq parameters application_name, dbname, host, hostaddr, password, port, sslcert, sslkey, \
          sslmode, sslrootcert, user; options[search_path] names a schema. Of the libpq environment variables only PGPASSWORD and PGPASSFILE are used.",
+    ),
+    key(
+        "store.metrics_url",
+        Kind::Text("sqlite://path or postgres://user@host/database, or empty"),
+        "",
+        Restart::Process,
+        "Where the history is stored: metrics and events. If empty, beside the rest, in the database of store.url. With a \
+         database of its own, the history can be away or damaged while everything else goes on. The URL is as in store.url.",
     ),
     key(
         "monitoring.health_check_interval",

@@ -8,18 +8,21 @@ use std::path::{Path, PathBuf};
 use super::alerts::AlertSettings;
 use super::api::ApiSettings;
 use super::exchange::ExchangeSettings;
+use super::history::HistorySettings;
 use super::reader::Reader;
 use super::sources::SourceSettings;
 use super::store_url::StoreUrl;
-use super::{Settings, place};
+use super::{Settings, place, store};
 use crate::config::{ConfigError, ConfigErrors, Origin, Values, file};
 use ttm_service::ServiceSettings;
 
 /// What was read. A part is `None` if one of its keys is invalid.
 #[derive(Debug)]
 pub struct Draft {
-    /// Where tokens, scores and metrics are stored.
+    /// Where tokens, scores, breakers and alerts are stored.
     pub store: Option<StoreUrl>,
+    /// Where metrics and events are stored.
+    pub history: Option<HistorySettings>,
     /// External token lists.
     pub sources: Option<SourceSettings>,
     /// The price API.
@@ -50,7 +53,8 @@ impl Draft {
         }
         values.read_environment(environment, &mut errors);
         let mut reader = Reader { values: &values, errors: &mut errors };
-        let store = reader.store(&folder);
+        let store = reader.store(store::KEY, &folder);
+        let history = reader.history(&folder, store.as_ref());
         let sources = reader.sources(&folder);
         let timeout = reader.duration("dexscreener.timeout");
         let service = reader.service(timeout);
@@ -58,7 +62,7 @@ impl Draft {
         let api = reader.api(&folder);
         let alerts = reader.alerts(&folder, service.as_ref());
         let places = values.places();
-        Self { store, sources, exchange, alerts, service, api, places, errors }
+        Self { store, history, sources, exchange, alerts, service, api, places, errors }
     }
 
     /// Where a key was set, for errors that are found later.
@@ -76,12 +80,15 @@ impl Draft {
     /// # Errors
     /// All of them.
     pub fn settled(self) -> Result<Settings, ConfigErrors> {
-        let Self { store, sources, exchange, alerts, service, api, places, errors } = self;
+        let Self { store, history, sources, exchange, alerts, service, api, places, errors } = self;
         let settings = || {
+            let (store, history) = (store?, history?);
+            let databases = history.databases(&store);
             Some(Settings {
-                store: store?,
+                store,
+                history,
                 sources: sources?,
-                service: service?,
+                service: ServiceSettings { databases, ..service? },
                 exchange: exchange?,
                 api: api?,
                 alerts,

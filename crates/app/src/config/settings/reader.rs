@@ -122,7 +122,7 @@ impl Reader<'_> {
             } else {
                 // These may contain a password.
                 let shown = match name {
-                    "store.url" => "not a store URL".to_owned(),
+                    "store.url" | "store.metrics_url" => "not a store URL".to_owned(),
                     "sources.postgres_url" => "not such a URL".to_owned(),
                     "dexscreener.base_url" if text.contains(SECRETIVE) => {
                         "a URL with a user name, a query or a fragment".to_owned()

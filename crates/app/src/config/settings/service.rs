@@ -13,7 +13,7 @@ use ttm_retry::RetryPolicy;
 use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 
 use super::reader::Reader;
-use ttm_service::{AlertSettings, ServiceSettings};
+use ttm_service::{AlertSettings, Databases, ServiceSettings};
 
 /// The request budget of scoring.
 const BUDGET: &str = "requests_per_minute";
@@ -57,6 +57,8 @@ impl Reader<'_> {
             stop_within,
             recovery,
             alerts: AlertSettings::new(health_check_interval?, resource_check_interval?),
+            // Known once the stores are read.
+            databases: Databases::One,
             // Not a setting: the command line knows.
             commands: Commands::default(),
         })

@@ -1,4 +1,4 @@
-//! The key `store.url`. A path that cannot be a database file is refused before a file with an unintended name is created.
+//! The URL of a store, as in the key `store.url`. A path that cannot be a database file is refused before a file with an unintended name is created.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,25 +9,27 @@ use super::reader::Reader;
 use super::store_url::{StoreUrl, not_a_path};
 use crate::config::ConfigError;
 
-const KEY: &str = "store.url";
+pub(super) const KEY: &str = "store.url";
 
 impl Reader<'_> {
-    /// The store; a relative path is relative to `folder`.
-    pub(super) fn store(&mut self, folder: &Path) -> Option<StoreUrl> {
-        if let Some(wrong) = self.raw(KEY).1.strip_prefix("sqlite://").and_then(not_a_path) {
-            return self.refuse_store(wrong);
+    /// The store of a key; a relative path is relative to `folder`.
+    pub(super) fn store(&mut self, name: &str, folder: &Path) -> Option<StoreUrl> {
+        if let Some(wrong) = self.raw(name).1.strip_prefix("sqlite://").and_then(not_a_path) {
+            return self.refuse_store(name, wrong);
         }
-        let StoreUrl::Sqlite(path) = self.parsed(KEY)? else { return self.parsed(KEY) };
-        let path = folder.join(path);
+        let path = match self.parsed(name)? {
+            StoreUrl::Sqlite(path) => folder.join(path),
+            server @ StoreUrl::Postgres(_) => return Some(server),
+        };
         match not_a_file(&path) {
-            Some(wrong) => self.refuse_store(&wrong),
+            Some(wrong) => self.refuse_store(name, &wrong),
             None => Some(StoreUrl::Sqlite(path)),
         }
     }
 
-    fn refuse_store(&mut self, wrong: &str) -> Option<StoreUrl> {
-        let (key, _, origin) = self.raw(KEY);
-        let message = format!("{KEY} {wrong}, expected {}", key.kind.expected());
+    fn refuse_store(&mut self, name: &str, wrong: &str) -> Option<StoreUrl> {
+        let (key, _, origin) = self.raw(name);
+        let message = format!("{name} {wrong}, expected {}", key.kind.expected());
         self.errors.push(ConfigError { origin, message });
         None
     }

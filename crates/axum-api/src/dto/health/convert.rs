@@ -192,6 +192,7 @@ impl From<&StoreUseModel> for StoreUseDto {
     fn from(model: &StoreUseModel) -> Self {
         Self {
             name: model.name.clone(),
+            database: model.database.clone(),
             status: model.status.as_str(),
             down_since: model.down_since.map(|at| at.to_string()),
             last_error: model.last_error.clone(),
