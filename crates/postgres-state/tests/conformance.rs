@@ -48,7 +48,10 @@ async fn a_database_of_a_newer_program_is_refused_in_one_line() {
     let database = Database::new("tokens_newer").await;
     drop(open(&database).await);
     database
-        .execute("INSERT INTO $schema._ttm_state_migrations VALUES (99, 'new', now(), true, '', 0)")
+        .execute(
+            "INSERT INTO $schema._ttm_state_migrations \
+             SELECT version, 'new', now(), true, '', 0 FROM unnest(ARRAY[98, 99]) AS new (version)",
+        )
         .await;
     let error = PostgresTokenStore::open(database.url()).await.expect_err("it is refused");
     assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 8, .. }), "{error:?}");

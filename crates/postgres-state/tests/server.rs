@@ -123,27 +123,6 @@ async fn a_lock_on_the_migration_history_is_waited_for_briefly_and_its_holder_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_process_that_migrates_is_waited_for_briefly_and_named() {
-    let database = Database::new("server_migrating").await;
-    drop(open(&database).await);
-    database
-        .execute(
-            "DROP TABLE $schema.breaker, $schema.fence, $schema.recovery, $schema.recovery_set_aside, $schema.alert, \
-             $schema.alert_message, $schema.alert_dead_letter, $schema.alert_receipt, $schema.alert_quiet; ALTER TABLE $schema.token DROP COLUMN origin; \
-             DELETE FROM $schema._ttm_state_migrations WHERE version > 1",
-        )
-        .await;
-    let lock = database.begin_with("SELECT * FROM $schema._ttm_migration_lock FOR UPDATE").await;
-    let refused = PostgresTokenStore::open(database.url()).await.expect_err("another one migrates");
-    let line = refused.to_string();
-    assert!(line.contains("waiting for _ttm_migration_lock, locked by server process "), "{line}");
-    lock.rollback().await.expect("the lock is given back");
-    let store = open(&database).await;
-    store.add(&[mint(1)], AT).await.expect("the schema is whole");
-    database.drop_schema().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_the_server_never_answers_is_given_up() {
     let database = Database::new("server_endless").await;
     let schema = Schema {

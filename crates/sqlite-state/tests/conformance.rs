@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use ttm_breaker::{BreakerStore, Saved, State, StoredBreaker};
 use ttm_kernel::testing::cancelled_after;
@@ -25,9 +25,12 @@ async fn open(folder: &TempDir) -> SqliteTokenStore {
 }
 
 /// Runs a statement over another connection.
-async fn execute(file: &Path, statement: &'static str) {
+async fn execute(file: &Path, statement: &str) {
     let mut other = SqliteConnectOptions::new().filename(file).connect().await.expect("the file opens");
-    sqlx::query(statement).execute(&mut other).await.expect("the test's own statement is valid");
+    sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .execute(&mut other)
+        .await
+        .expect("the test's own statement is valid");
     other.close().await.expect("the file closes");
 }
 
@@ -65,7 +68,10 @@ async fn a_file_of_a_newer_program_is_refused_in_one_line() {
     let folder = folder();
     drop(open(&folder).await);
     let file = folder.path().join("ttm.db");
-    execute(&file, "INSERT INTO _ttm_state_migrations SELECT 99, 'new', '', true, '', 0").await;
+    for version in [98, 99] {
+        let newer = format!("INSERT INTO _ttm_state_migrations SELECT {version}, 'new', '', true, '', 0");
+        execute(&file, &newer).await;
+    }
     let error = SqliteTokenStore::open(&file).await.expect_err("it is refused");
     assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 8, .. }), "{error:?}");
     let line = format!(

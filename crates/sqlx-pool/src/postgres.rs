@@ -8,6 +8,7 @@ mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod turn;
 mod url;
 
 pub use error::{OpenError, foreign_error, is_missing_database, is_missing_table, store_error};

@@ -18,12 +18,12 @@ pub enum OpenError {
         /// What is wrong with it.
         message: String,
     },
-    /// Another session holds a lock for longer than this program waits; can be retried.
+    /// Another process migrates, or another session holds a lock, for longer than this program waits; can be retried.
     #[error("PostgreSQL at {server}: cannot migrate the schema yet: waiting for {holder}")]
     Locked {
         /// `host:port/database`.
         server: String,
-        /// The table and the session that holds it, as far as known.
+        /// That process, or the table and the session that holds it, as far as known.
         holder: String,
     },
     /// The database's encoding lacks characters that occur in the names of tokens.

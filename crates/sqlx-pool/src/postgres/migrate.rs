@@ -1,5 +1,5 @@
-//! Migrates a schema in one transaction and under the lock of one row, which is released with the session whatever happens to
-//! the process.
+//! Migrates a schema in one transaction, and in turn with all others who would: see [`turn`](super::turn). The driver's own
+//! migrator would wait without end for a lock of a session, which a pooler can strand.
 //!
 //! Every wait is bounded on the client's side too, since a frozen server does not enforce its own limits. A wait that times
 //! out names the session it waited for. No migration may use `CREATE INDEX CONCURRENTLY`, which cannot run in a transaction.
@@ -10,39 +10,28 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration};
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::Pool;
 use super::pool::{PATIENCE, answered, query, query_as, query_scalar};
-use super::{Pool, error};
+use super::turn::{self, Asked, Turn};
 use crate::Schema;
 
 /// The longest that one migration may take, as in [`MIGRATE`]. Anything longer is not a migration: the running service does
 /// it in steps.
 pub(super) const LONGEST: Duration = Duration::from_mins(5);
 /// The longest that anything else here may take, waiting for a lock included.
-const LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
-const LOOK: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'; \
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'";
-/// Taking the lock is bounded as a whole: behind another session that waits for the same row, it waits twice, and a lock
-/// timeout counts each of these waits by itself.
-const TAKE_TURN: &str =
-    "BEGIN; SET LOCAL statement_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
-const MIGRATE: &str = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '2s'";
 
-/// One row, whose lock is held to migrate. Stores that share a database take turns.
-const MAKE_LOCK: &str =
-    "CREATE TABLE IF NOT EXISTS _ttm_migration_lock (one boolean NOT NULL PRIMARY KEY CHECK (one))";
-const LOCK_TABLE: &str = "_ttm_migration_lock";
-const LOCK: &str =
-    "INSERT INTO _ttm_migration_lock (one) VALUES (true) ON CONFLICT (one) DO UPDATE SET one = true";
-
-/// The sessions that hold a lock on a table of this schema, or on one of them, the strongest and oldest lock first. Whoever waits itself is
-/// not what is waited for.
+/// The sessions that hold a lock on a table of this schema, the strongest and oldest lock first. Whoever waits itself is not
+/// what is waited for.
 const HOLDER: &str = "SELECT l.pid, a.application_name, a.usename::text, host(a.client_addr), c.relname::text, \
      date_trunc('second', a.xact_start)::text \
      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
      WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relkind IN ('r', 'p') \
      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-     AND c.relnamespace = current_schema()::regnamespace AND ($1::text IS NULL OR c.relname = $1) \
+     AND c.relnamespace = current_schema()::regnamespace \
      ORDER BY EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted), \
      (l.mode = 'AccessExclusiveLock') DESC, (l.mode = 'AccessShareLock'), a.xact_start LIMIT 1";
 
@@ -56,8 +45,8 @@ pub(super) enum Stopped {
     Encoding(String),
     /// A table is missing.
     Gone(&'static str),
-    /// Another session holds the lock.
-    Locked,
+    /// It is the turn of this process.
+    Held(String),
 }
 
 impl From<sqlx::Error> for Stopped {
@@ -68,7 +57,7 @@ impl From<sqlx::Error> for Stopped {
 
 /// Applies the missing migrations, each within `longest`. Waits briefly for locks of other sessions.
 pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> Result<(), Stopped> {
-    let mut tx = pool.begin_with(LOOK).await?;
+    let mut tx = pool.begin_with(BEGIN).await?;
     let look = async {
         let encoding: String =
             query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *tx).await?;
@@ -93,16 +82,66 @@ pub(super) async fn migrate(pool: &Pool, schema: &Schema, longest: Duration) -> 
     if missing.is_empty() {
         return Ok(());
     }
-    answered(LIMIT, Box::pin(ensure_table(pool, LOCK_TABLE, MAKE_LOCK))).await?;
-    let mut tx = pool.begin_with(TAKE_TURN).await?;
-    if let Err(error) = answered(LIMIT, query(LOCK).execute(&mut *tx)).await {
-        let timed_out = error::state(&error).as_deref() == Some("57014");
-        return Err(if timed_out { Stopped::Locked } else { error.into() });
+    turn::prepare(pool).await?;
+    while let Some(turn) = my_turn(pool, schema).await? {
+        match in_turn(pool, turn, schema, longest).await {
+            Ok(true) => return Ok(()),
+            // It came too late, as after a pause of this process.
+            Ok(false) => {}
+            Err(error) => {
+                turn::give_up(pool, turn).await;
+                return Err(error.into());
+            }
+        }
     }
-    answered(LIMIT, sqlx::raw_sql(MIGRATE).execute(&mut *tx)).await?;
-    apply(&mut tx, schema, longest).await?;
-    answered(LIMIT, tx.commit()).await?;
     Ok(())
+}
+
+/// Waits for a turn. `None` if another process has migrated meanwhile.
+async fn my_turn(pool: &Pool, schema: &Schema) -> Result<Option<Turn>, Stopped> {
+    let mut holder = None;
+    let asked = async {
+        loop {
+            match turn::ask(pool).await {
+                Ok(Asked::Granted(turn)) => return Ok(Ok(Some(turn))),
+                Ok(Asked::Held(by)) => holder = Some(by),
+                Err(error) => return Ok(Err(error)),
+            }
+            turn::pause().await;
+            match is_done(pool, schema).await {
+                Ok(true) => return Ok(Ok(None)),
+                Ok(false) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    };
+    match answered(turn::WAIT, Box::pin(asked)).await {
+        Ok(asked) => asked.map_err(Stopped::Error),
+        // The wait is over; whatever was asked last had no answer yet.
+        Err(_) => Err(Stopped::Held(holder.unwrap_or_else(|| "an unknown process".to_owned()))),
+    }
+}
+
+/// Whether nothing is missing any more.
+async fn is_done(pool: &Pool, schema: &Schema) -> Result<bool, sqlx::Error> {
+    let look = async {
+        let mut tx = pool.begin_with(BEGIN).await?;
+        let missing = missing(&mut tx, schema).await?;
+        tx.commit().await.map(|()| missing.is_empty())
+    };
+    answered(LIMIT, Box::pin(look)).await
+}
+
+/// Migrates in this turn. `false` if another process has the turn by now.
+async fn in_turn(pool: &Pool, turn: Turn, schema: &Schema, longest: Duration) -> Result<bool, sqlx::Error> {
+    let mut tx = pool.begin_with(BEGIN).await?;
+    if !answered(LIMIT, turn::confirm(&mut tx, turn)).await? {
+        return Ok(false);
+    }
+    apply(&mut tx, schema, longest).await?;
+    answered(LIMIT, turn::release(&mut tx, turn)).await?;
+    answered(LIMIT, tx.commit()).await?;
+    Ok(true)
 }
 
 /// The newest applied migration, 0 if there is none. Changes nothing.
@@ -174,12 +213,12 @@ async fn apply(tx: &mut PgConnection, schema: &Schema, longest: Duration) -> Res
     Ok(())
 }
 
-/// The migrations that the history lacks; an error if it has any that are not this program's.
+/// The migrations that the history lacks; an error if it has any that are not this program's, of which the newest is named.
 async fn missing(tx: &mut PgConnection, schema: &Schema) -> Result<Vec<Migration>, sqlx::Error> {
     let history = schema.history;
     let mut applied: Vec<(i64, Vec<u8>, bool)> = Vec::new();
     if exists(tx, history).await? {
-        let list = format!("SELECT version, checksum, success FROM {history} ORDER BY version");
+        let list = format!("SELECT version, checksum, success FROM {history} ORDER BY version DESC");
         applied = query_as(AssertSqlSafe(list)).fetch_all(&mut *tx).await?;
     }
     let known: Vec<Migration> = schema.migrator().iter().cloned().collect();
@@ -204,12 +243,11 @@ async fn exists(tx: &mut PgConnection, table: &'static str) -> Result<bool, sqlx
     query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(tx).await
 }
 
-/// A description of the session that holds the lock, as far as known: that of the migrations, or one on any table.
-pub(super) async fn holder(pool: &Pool, of_migrations: bool) -> Cow<'static, str> {
-    let table = of_migrations.then_some(LOCK_TABLE);
+/// A description of the session that holds the lock on a table, as far as known.
+pub(super) async fn holder(pool: &Pool) -> Cow<'static, str> {
     let asked = async {
         let mut tx = pool.begin_read().await?;
-        let holder: Option<Holder> = query_as(HOLDER).bind(table).fetch_optional(&mut *tx).await?;
+        let holder: Option<Holder> = query_as(HOLDER).fetch_optional(&mut *tx).await?;
         tx.commit().await.map(|()| holder)
     };
     match answered(PATIENCE, Box::pin(asked)).await {

@@ -11,7 +11,7 @@ use super::server::Server;
 use crate::Schema;
 
 impl Server {
-    /// Connects, and migrates the schema.
+    /// Connects, and migrates the schema, in turn with all others who would.
     pub async fn migrate(&self, schema: &Schema) -> Result<(), OpenError> {
         self.migrate_within(migrate::LONGEST, schema).await
     }
@@ -26,7 +26,7 @@ impl Server {
                 let error = StoreError::missing(schema.lacking(table));
                 Err(OpenError::Store { server: self.to_string(), error })
             }
-            Err(Stopped::Locked) => Err(self.locked(&pool, true).await),
+            Err(Stopped::Held(holder)) => Err(OpenError::Locked { server: self.to_string(), holder }),
             Err(Stopped::Error(error)) => Err(self.refusal(&pool, schema, error).await),
         };
         pool.close().await;
@@ -52,14 +52,10 @@ impl Server {
     /// Why the schema could not be checked or migrated; names the holder of a lock that is in the way.
     async fn refusal(&self, pool: &Pool, schema: &Schema, error: sqlx::Error) -> OpenError {
         if error::state(&error).as_deref() == Some("55P03") {
-            return self.locked(pool, false).await;
+            let holder = migrate::holder(pool).await.into_owned();
+            return OpenError::Locked { server: self.to_string(), holder };
         }
         OpenError::new(self.to_string(), schema, error)
-    }
-
-    async fn locked(&self, pool: &Pool, is_of_migrations: bool) -> OpenError {
-        let holder = migrate::holder(pool, is_of_migrations).await.into_owned();
-        OpenError::Locked { server: self.to_string(), holder }
     }
 
     /// A pool of at most this many sessions, each opened when it is first needed.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use parking_lot::Mutex;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool, Transaction};
 use ttm_kernel::Connections;
@@ -60,6 +61,10 @@ impl File {
         Err(refusal)
     }
 
+    async fn version(&self, schema: &Schema) -> Result<i64, sqlx::Error> {
+        version(&mut *self.writer.acquire().await?, schema).await
+    }
+
     async fn connect(path: &Path, schema: &Schema, readers: u32) -> Result<Self, sqlx::Error> {
         let file = Self::over(path, readers, true).await?;
         file.migrate(schema).await?;
@@ -96,20 +101,14 @@ impl File {
         Ok(Self { path: path.to_path_buf(), id, beside, writer, readers })
     }
 
-    /// The newest applied migration, 0 if there is none.
-    async fn version(&self, schema: &Schema) -> Result<i64, sqlx::Error> {
-        let there: i64 = sqlx::query_scalar(IS_THERE).bind(schema.history).fetch_one(&self.writer).await?;
-        if there == 0 {
-            return Ok(0);
-        }
-        let newest = format!("SELECT coalesce(max(version), 0) FROM {}", schema.history);
-        sqlx::query_scalar(AssertSqlSafe(newest)).fetch_one(&self.writer).await
-    }
-
     /// Migrates the schema in one transaction. On SQLite sqlx takes no lock of its own, but the transaction does: if several
     /// processes start at the same time, one migrates and the others find nothing to do.
     async fn migrate(&self, schema: &Schema) -> Result<(), sqlx::Error> {
         let mut tx = self.begin().await?;
+        let newest = version(&mut tx, schema).await?;
+        if newest > schema.version() {
+            return Err(sqlx::Error::Migrate(Box::new(MigrateError::VersionMissing(newest))));
+        }
         let migrated = schema.migrator().run_direct(None, &mut *tx, false).await;
         migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
         for table in schema.tables {
@@ -158,6 +157,16 @@ impl File {
     pub fn connections(&self) -> Connections {
         crate::connections(&[&self.writer, &self.readers])
     }
+}
+
+/// The newest applied migration, 0 if there is none.
+async fn version(connection: &mut SqliteConnection, schema: &Schema) -> Result<i64, sqlx::Error> {
+    let there: i64 = sqlx::query_scalar(IS_THERE).bind(schema.history).fetch_one(&mut *connection).await?;
+    if there == 0 {
+        return Ok(0);
+    }
+    let newest = format!("SELECT coalesce(max(version), 0) FROM {}", schema.history);
+    sqlx::query_scalar(AssertSqlSafe(newest)).fetch_one(connection).await
 }
 
 /// Whether a connection's transaction has ended, so that the next one may begin on it.
