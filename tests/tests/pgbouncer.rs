@@ -35,11 +35,10 @@ async fn every_store_obeys_every_law(mode: &str, settings: &str) {
         claim,
     )
     .await;
-    ttm_perf::testing::conformance::check(async || Box::new(metrics().await) as Box<dyn MetricStore>).await;
-    ttm_perf::testing::event_conformance::check(async || {
-        Box::new(metrics().await.events()) as Box<dyn EventStore>
-    })
-    .await;
+    let store = async || Box::new(metrics().await) as Box<dyn MetricStore>;
+    Box::pin(ttm_perf::testing::conformance::check(store)).await;
+    let store = async || Box::new(metrics().await.events()) as Box<dyn EventStore>;
+    Box::pin(ttm_perf::testing::event_conformance::check(store)).await;
 
     let lease = || PostgresLease::new(&url).expect("a valid URL");
     let (one, other) = (Arc::new(lease()), lease());

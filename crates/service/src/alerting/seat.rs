@@ -46,8 +46,8 @@ pub(crate) struct Seat {
     /// Messages that have been sent, and not answered.
     pub(crate) under_way: BTreeMap<RowKey, Moment>,
     pub(crate) next_evaluation: Moment,
-    /// Whether there was one.
-    pub(crate) is_evaluated: bool,
+    /// How many there were.
+    pub(crate) evaluations: u64,
     /// Which sample of the resources was evaluated last.
     pub(crate) resources_seen: Option<Moment>,
     /// How often the wall clock was set.
@@ -146,7 +146,7 @@ impl Alerting {
             orders,
             under_way: BTreeMap::new(),
             next_evaluation: moment,
-            is_evaluated: false,
+            evaluations: 0,
             resources_seen: None,
             clock_steps: 0,
             is_read: false,
@@ -196,7 +196,7 @@ impl Seat {
         let AlertSettings { rules, notify, .. } = &self.settings;
         self.desk = Desk::new(rules.clone(), notify.clone(), self.epoch, now);
         self.desk.restore(loaded, now);
-        (self.next_evaluation, self.is_evaluated) = (now.moment, false);
+        (self.next_evaluation, self.evaluations) = (now.moment, 0);
         (self.resources_seen, self.is_read) = (None, true);
     }
 

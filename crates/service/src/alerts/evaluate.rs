@@ -46,8 +46,9 @@ impl Alerts {
         }
         // Not before, so that whoever replaces this part meanwhile measures at once.
         let every = self.resident.settings.alerts.every;
-        let is_second = std::mem::replace(&mut self.seat.is_evaluated, true);
-        self.seat.next_evaluation = now + if is_second { every } else { every.min(SECOND_LOOK) };
+        let is_first = self.seat.evaluations == 0;
+        self.seat.evaluations += 1;
+        self.seat.next_evaluation = now + if is_first { every.min(SECOND_LOOK) } else { every };
     }
 
     /// Gives the desk all that was found at one time.

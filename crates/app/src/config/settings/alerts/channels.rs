@@ -97,7 +97,7 @@ pub enum MailSecurity {
 /// What the table of keys says as well.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// That of a mail server: many scan a mail before they say that they have it, and deliver it though nobody waited for that.
-const MAIL_TIMEOUT: Duration = Duration::from_secs(60);
+const MAIL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What one section is read with.
 struct Section<'a> {
