@@ -1,7 +1,7 @@
 //! A PostgreSQL server of one test, which can be frozen, stopped and started again.
 
 use std::fs::{self, File};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,6 +53,30 @@ impl Postgres {
     /// The first column of the result, as the server prints it.
     pub fn ask(&self, query: &str) -> String {
         run(&self.url(), query)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on only its superuser, who is let in without a password, may come without TLS.
+    pub fn secure(&self, certificate: &str, key: &str) {
+        let rules = "host all postgres 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        for (name, content) in [("server.crt", certificate), ("server.key", key), ("pg_hba.conf", rules)] {
+            let file = self.folder.path().join("data").join(name);
+            fs::write(&file, content).expect("our own folder");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
+            if let Some((user, group)) = account() {
+                chown(&file, Some(user), Some(group)).expect("root may do that");
+            }
+        }
+        self.ask("ALTER SYSTEM SET ssl = on");
+        self.ask("SELECT pg_reload_conf()");
+        // It reloads in its own time.
+        let is_on =
+            (0..1_000).any(|_| self.ask("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == "t");
+        assert!(is_on, "its log: {:?}", fs::read_to_string(self.folder.path().join("log")));
     }
 
     /// It answers nothing any more, though connections to it are still made.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustix::process::Signal;
+use ttm_alert::AlertStore;
 use ttm_breaker::BreakerStore;
 use ttm_e2e::{Database, PgBouncer, Program, market, ttm};
 use ttm_kernel::{LeaseError, StoreLease};
@@ -32,9 +33,11 @@ async fn every_store_obeys_every_law(mode: &str, settings: &str) {
     .await;
     ttm_recovery::testing::conformance::check(
         async || Box::new(tokens().await.recoveries()) as Box<dyn RecoveryLedger>,
-        claim,
+        &claim,
     )
     .await;
+    let alerts = async || Box::new(tokens().await.alerts()) as Box<dyn AlertStore>;
+    Box::pin(ttm_alert::testing::conformance::check(alerts, claim)).await;
     let store = async || Box::new(metrics().await) as Box<dyn MetricStore>;
     Box::pin(ttm_perf::testing::conformance::check(store)).await;
     let store = async || Box::new(metrics().await.events()) as Box<dyn EventStore>;

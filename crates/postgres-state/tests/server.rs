@@ -97,6 +97,41 @@ async fn a_full_a_frozen_and_an_absent_server_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_more_sessions_is_asked_again_by_the_next_call() {
+    let database = Database::whole("server_crowded", "").await;
+    let store = open(&database).await;
+    store.add(&[mint(1)], AT).await.expect("add works");
+    store.close().await;
+    // The limit does not apply to superusers, so this is a user of its own.
+    let role = format!("server_crowded_{}", std::process::id());
+    database
+        .execute(&format!(
+            "DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN CONNECTION LIMIT 9; \
+             GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+        ))
+        .await;
+    let (_, rest) = database.url().split_once("//").expect("a URL");
+    let place = rest.split_once('@').map_or(rest, |(_, place)| place);
+    let url = format!("postgres://{role}@{place}");
+    let store = PostgresTokenStore::open(&url).await.expect("there is nothing to migrate");
+    store.add(&[mint(2)], AT).await.expect("there is room");
+    let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'");
+    database.execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 0")).await;
+    database.execute(&cut).await;
+    for _ in 0..2 {
+        let refused = store.add(&[mint(3)], AT).await;
+        let Err(error) = refused else { panic!("{refused:?}") };
+        assert_eq!(error.kind(), StoreErrorKind::Transient { retry_after: None }, "{error}");
+        assert_eq!(error.code(), Some("SQLSTATE 53300"), "{error}");
+    }
+    database.execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 9")).await;
+    store.add(&[mint(3)], AT).await.expect("there is room again");
+    store.close().await;
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_whose_encoding_lacks_characters_is_refused_in_one_line() {
     let options = "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
     let database = Database::whole("server_latin1", options).await;
