@@ -33,6 +33,7 @@ fn unknown_parameters_of_a_url_are_refused_and_their_values_not_shown() {
     for (key, name) in [
         ("TTM_STORE__URL", "store.url"),
         ("TTM_STORE__METRICS_URL", "store.metrics_url"),
+        ("TTM_STORE__READER_URL", "store.reader_url"),
         ("TTM_SOURCES__POSTGRES_URL", "sources.postgres_url"),
     ] {
         for (end, wrong) in [
@@ -44,7 +45,9 @@ fn unknown_parameters_of_a_url_are_refused_and_their_values_not_shown() {
         ] {
             let url = format!("postgres://ann@127.0.0.1:1/ttm{end}");
             for arguments in [CHECK, RUN] {
-                let line = refused(folder().path(), arguments, &[(key, &url)], 78);
+                // Last, so that it wins.
+                let both = [("TTM_STORE__METRICS_URL", "postgres://127.0.0.1:1/history"), (key, &*url)];
+                let line = refused(folder().path(), arguments, &both, 78);
                 let place = format!("{key}: {name}: the database URL is invalid: ");
                 assert!(line.starts_with(&place) && line.contains(wrong), "{line}");
             }

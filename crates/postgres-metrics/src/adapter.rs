@@ -34,6 +34,23 @@ impl PostgresMetricStore {
         Ok(Self { writers: server.pool(WRITERS), readers: server.pool(READERS) })
     }
 
+    /// Reads by the server at this URL, with the rights of its user and in sessions of its own: nothing that is read then keeps a
+    /// batch waiting, and nothing is read as the user that writes. It does not connect.
+    ///
+    /// # Errors
+    /// If the URL cannot be parsed.
+    pub fn read_by(self, url: &str) -> Result<Self, OpenError> {
+        Ok(Self { readers: Server::parse(url)?.pool(READERS), ..self })
+    }
+
+    /// Whether everything that queries ask for can be read.
+    ///
+    /// # Errors
+    /// Why not: the server is away, refuses the login, or its user may not read a table.
+    pub async fn check_reader(&self) -> Result<(), StoreError> {
+        statement::look(&self.readers).await.map_err(store_error)
+    }
+
     /// The event store in the same database, over the same connections.
     pub fn events(&self) -> PostgresEventStore {
         PostgresEventStore { writers: self.writers.clone(), readers: self.readers.clone() }

@@ -66,6 +66,15 @@ pub(crate) async fn insert(
     Ok(stored)
 }
 
+/// Looks at every table that queries read.
+pub(crate) async fn look(pool: &Pool) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin_read().await?;
+    query("SELECT (SELECT 1 FROM series LIMIT 1), (SELECT 1 FROM sample LIMIT 1), (SELECT 1 FROM event LIMIT 1)")
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
 /// Folds the samples of a query as they arrive, so that only points are kept in memory.
 pub(crate) async fn range(pool: &Pool, asked: &RangeQuery) -> Result<Vec<Point>, sqlx::Error> {
     let mut tx = pool.begin_read().await?;

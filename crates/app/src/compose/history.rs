@@ -23,12 +23,12 @@ pub type History = (Arc<dyn MetricStore>, Arc<dyn EventStore>);
 /// # Errors
 /// The adapter's own, behind the key where the history is apart.
 pub async fn open_history(settings: &HistorySettings) -> Result<History, ComposeError> {
-    let opened = open(&settings.url).await;
+    let opened = open(settings).await;
     if settings.is_apart { opened.map_err(|error| error.of_key(settings.key)) } else { opened }
 }
 
-async fn open(url: &HistoryUrl) -> Result<History, ComposeError> {
-    Ok(match url {
+async fn open(settings: &HistorySettings) -> Result<History, ComposeError> {
+    Ok(match &settings.url {
         HistoryUrl::Sql(StoreUrl::Sqlite(path)) => {
             make_folder(path)?;
             let store = SqliteMetricStore::open(path).await.map_err(told_of_sqlite)?;
@@ -36,11 +36,37 @@ async fn open(url: &HistoryUrl) -> Result<History, ComposeError> {
             (Arc::new(store), Arc::new(events))
         }
         HistoryUrl::Sql(StoreUrl::Postgres(url)) => {
-            let store = PostgresMetricStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
+            let mut store = PostgresMetricStore::open(url.expose_secret()).await.map_err(told_of_postgres)?;
+            if let Some(reader) = &settings.reader_url {
+                store = store.read_by(reader.expose_secret()).map_err(told_of_postgres)?;
+                tell_of_reader(&store).await;
+            }
             let events = store.events();
             (Arc::new(store), Arc::new(events))
         }
     })
+}
+
+/// Says at once that the history cannot be read. Nothing waits for it: scores matter more than queries, and each query says so
+/// for as long as that lasts.
+async fn tell_of_reader(store: &PostgresMetricStore) {
+    if let Err(error) = store.check_reader().await {
+        let (said, code) = (error.said(), error.code());
+        tracing::error!(
+            key = READER,
+            error = said,
+            code,
+            "the history cannot be read until this is repaired"
+        );
+    }
+}
+
+const READER: &str = "store.reader_url";
+
+/// What is wrong with the URL by which the history is read. Nothing is asked.
+pub(super) fn wrong_reader(settings: &HistorySettings) -> Option<(&'static str, String)> {
+    let wrong = PostgresTokenSource::check(settings.reader_url.as_ref()?.expose_secret()).err()?;
+    Some((READER, wrong.to_string()))
 }
 
 /// What is wrong with a URL that only the adapter can judge. Nothing is asked.

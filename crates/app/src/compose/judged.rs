@@ -102,9 +102,11 @@ fn wrong_urls(draft: &Draft) -> Vec<String> {
     let history = draft.history.as_ref().filter(|history| history.key != "store.url");
     let history =
         history.and_then(|history| Some(of_key(draft, history.key, &history::wrong_url(&history.url)?)));
+    let reader = draft.history.as_ref().and_then(history::wrong_reader);
+    let reader = reader.map(|(key, wrong)| of_key(draft, key, &wrong));
     let tokens = draft.sources.as_ref().and_then(|sources| sources.postgres_url.as_ref());
     let tokens = tokens.and_then(|url| said("sources.postgres_url", url.expose_secret()));
-    exchange.chain(store).chain(history).chain(tokens).collect()
+    exchange.chain(store).chain(history).chain(reader).chain(tokens).collect()
 }
 
 fn placed(origin: Origin, message: String) -> String {

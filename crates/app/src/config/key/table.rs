@@ -53,6 +53,15 @@ const SERVICE: &[Key] = &[
          database of its own, the history can be away or damaged while everything else goes on. The URL is as in store.url.",
     ),
     key(
+        "store.reader_url",
+        Kind::Text("postgres://user@host/database, or empty"),
+        "",
+        Restart::Process,
+        "How the history is read where it is on a server: by a role that needs no right but SELECT on series, sample and \
+         event. If empty, queries log in as the rest does. They have connections of their own either way. The URL is as \
+         in store.url, and may lead to a replica.",
+    ),
+    key(
         "monitoring.health_check_interval",
         Kind::Duration("100ms", "24h"),
         "30s",

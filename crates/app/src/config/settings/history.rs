@@ -1,14 +1,16 @@
-//! The key `store.metrics_url`: where the history is kept, if not beside the state.
+//! The keys `store.metrics_url`, where the history is kept if not beside the state, and `store.reader_url`, by which it is read.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
 use ttm_service::Databases;
 
-use super::reader::Reader;
+use super::reader::{Reader, Reported};
 use super::store_url::StoreUrl;
 
-pub(super) const KEY: &str = "store.metrics_url";
+const KEY: &str = "store.metrics_url";
+const READER: &str = "store.reader_url";
 
 /// The kind and place of a history. One that keeps nothing but a history has a variant of its own.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct HistorySettings {
     pub is_apart: bool,
     /// The key that says so.
     pub key: &'static str,
+    /// How queries log in, if not as the rest does; the URL may contain a password.
+    pub reader_url: Option<SecretString>,
 }
 
 impl HistorySettings {
@@ -50,14 +54,32 @@ impl HistorySettings {
 impl Reader<'_> {
     /// The history, with the state in `store`, which is `None` if that is wrong; a relative path is relative to `folder`.
     pub(super) fn history(&mut self, folder: &Path, store: Option<&StoreUrl>) -> Option<HistorySettings> {
-        if !self.is_set(KEY) {
-            let url = HistoryUrl::Sql(store?.clone());
-            return Some(HistorySettings { url, is_apart: false, key: super::store::KEY });
+        let (url, is_apart, key) = if self.is_set(KEY) {
+            // Another kind of URL is told by its scheme, here.
+            let url = self.store(KEY, folder);
+            let is_apart = url.as_ref().zip(store).is_some_and(|(url, store)| !is_same(url, store));
+            (url, is_apart, KEY)
+        } else {
+            (store.cloned(), false, super::store::KEY)
+        };
+        let reader_url = self.reader_url(url.as_ref(), key).ok();
+        Some(HistorySettings { url: HistoryUrl::Sql(url?), is_apart, key, reader_url: reader_url? })
+    }
+
+    /// How the history at `url`, which is `None` if that is wrong, is read; `key` says where it is.
+    fn reader_url(&mut self, url: Option<&StoreUrl>, key: &str) -> Result<Option<SecretString>, Reported> {
+        let reader = self.read(READER, |text| match text.parse() {
+            _ if text.is_empty() => Some(None),
+            Ok(StoreUrl::Postgres(url)) => Some(Some(url)),
+            _ => None,
+        });
+        let reader = reader.ok_or(Reported)?;
+        if let (Some(_), Some(StoreUrl::Sqlite(_))) = (&reader, url) {
+            let message = format!("{READER} is set, but {key} is a file, expected a server for both");
+            self.refuse(self.place(READER), message);
+            return Err(Reported);
         }
-        // Another kind of URL is told by its scheme, here.
-        let url = self.store(KEY, folder)?;
-        let is_apart = !is_same(&url, store?);
-        Some(HistorySettings { url: HistoryUrl::Sql(url), is_apart, key: KEY })
+        Ok(reader)
     }
 }
 
@@ -154,5 +176,45 @@ mod tests {
         }
         let both = read("mysql://x", "mysql://y").expect_err("invalid");
         assert_eq!(both.lines().count(), 2, "{both}");
+    }
+
+    #[test]
+    fn a_reader_is_another_login_on_a_server_and_never_shown() {
+        let read = |url: &str, metrics_url: &str, reader_url: &str| {
+            let variables = [
+                ("TTM_STORE__URL", url),
+                ("TTM_STORE__METRICS_URL", metrics_url),
+                ("TTM_STORE__READER_URL", reader_url),
+            ];
+            let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            load(None, variables.into_iter()).map_err(|errors| errors.to_string())
+        };
+        let reader = "postgres://reader:hunter2@h/d";
+        for (url, metrics_url) in [("postgres://h/d", ""), ("sqlite://a.db", "postgres://h/d")] {
+            let settings = read(url, metrics_url, reader).expect("valid");
+            let shown = format!("{settings:?}");
+            assert!(settings.history.reader_url.is_some() && !shown.contains("hunter2"), "{shown}");
+        }
+        assert!(read("postgres://h/d", "", "").expect("valid").history.reader_url.is_none());
+        for (url, metrics_url, reader_url, told) in [
+            ("sqlite://a.db", "", reader, "is set, but store.url is a file, expected a server for both"),
+            (
+                "postgres://h/d",
+                "sqlite://a.db",
+                reader,
+                "is set, but store.metrics_url is a file, expected a server for both",
+            ),
+            (
+                "postgres://h/d",
+                "",
+                "sqlite://hunter2.db",
+                "is not such a URL, expected postgres://user@host/database, or empty",
+            ),
+            ("postgres://h/d", "", "postgres://ann:/hunter2@h/d", "has an @ after the host: percent-encode"),
+        ] {
+            let errors = read(url, metrics_url, reader_url).expect_err("invalid");
+            let expected = format!("TTM_STORE__READER_URL: store.reader_url {told}");
+            assert!(errors.starts_with(&expected) && !errors.contains("hunter2"), "{errors}");
+        }
     }
 }

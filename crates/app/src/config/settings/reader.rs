@@ -123,7 +123,7 @@ impl Reader<'_> {
                 // These may contain a password.
                 let shown = match name {
                     "store.url" | "store.metrics_url" => "not a store URL".to_owned(),
-                    "sources.postgres_url" => "not such a URL".to_owned(),
+                    "sources.postgres_url" | "store.reader_url" => "not such a URL".to_owned(),
                     "dexscreener.base_url" if text.contains(SECRETIVE) => {
                         "a URL with a user name, a query or a fragment".to_owned()
                     }
