@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use crate::{LeaseError, StoreError, StoreLease};
 
 pub use futures::{cancelled_after, side_by_side, yield_now};
-pub use laws::{Laws, expect, works};
+pub use laws::{Laws, assert_noticed, expect, works};
 
 /// The laws that need no time to pass. `open` gives a new holder of the same lease, which is free.
 pub async fn check_lease(open: impl AsyncFn() -> Box<dyn StoreLease>) {

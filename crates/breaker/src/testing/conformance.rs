@@ -1,4 +1,4 @@
-//! The laws of [`BreakerStore`] as a suite. A broken law panics with what was expected. It does not know what stands
+//! The laws of [`BreakerStore`] as a suite. All laws are checked before those that do not hold are reported. It does not know what stands
 //! behind the port; what is wrong with a row is for each adapter's own tests, since no port writes such a row.
 //!
 //! Each law uses names of its own, so that all of them can share one store, whatever else is in it; they claim epochs,
@@ -18,31 +18,45 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::Laws;
 use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreError, StoreErrorKind};
 
 use crate::{BreakerStore, Saved, State, StoredBreaker, StoredRate};
 
-/// Checks every law that the port alone can show. Each call of `open` opens the same store again, as a restarted
-/// process would, without removing what is in it; the store before was dropped. `claim` claims the next epoch there.
+/// Checks every law that the port alone can show, and panics with those that do not hold. Each call of `open` opens the same store
+/// again, as a restarted process would, without removing what is in it; the store before was dropped. `claim` claims the next epoch
+/// there.
 pub async fn check(open: impl AsyncFn() -> Box<dyn BreakerStore>, claim: impl AsyncFn() -> Epoch) {
+    judge(open, claim).await.assert_hold();
+}
+
+/// Checks every law that the port alone can show, and says which do not hold.
+pub async fn judge(open: impl AsyncFn() -> Box<dyn BreakerStore>, claim: impl AsyncFn() -> Epoch) -> Laws {
     let claim = async || FencingToken::first(claim().await);
-    what_was_acknowledged_survives_reopening(&open, &claim).await;
-    an_older_epoch_stays_fenced_after_reopening(&open, &claim).await;
+    let mut laws = Laws::of("BreakerStore");
+    check_laws!(laws:
+        what_was_acknowledged_survives_reopening(&open, &claim),
+        an_older_epoch_stays_fenced_after_reopening(&open, &claim),
+    );
     let store = open().await;
     let store = store.as_ref();
-    every_state_comes_back_exactly_as_saved(store, &claim).await;
-    periods_and_times_are_kept_to_the_microsecond(store, &claim).await;
-    the_rate_comes_back_exactly_as_saved(store, &claim).await;
-    an_older_epoch_stores_nothing(store, &claim).await;
-    saving_twice_is_saving_once(store, &claim).await;
-    an_empty_save_works(store, &claim).await;
-    the_state_that_was_saved_last_counts_whatever_its_time(store, &claim).await;
-    breakers_that_are_not_saved_stay_as_they_are(store, &claim).await;
-    every_breaker_comes_once_in_the_order_of_the_names(store, &claim).await;
-    an_older_incarnation_stores_nothing(store, &claim).await;
-    the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_saves_nothing(store, &claim).await;
-    a_claim_begins_again_at_incarnation_zero(store, &claim).await;
-    an_older_incarnation_stays_fenced_after_reopening(&open, &claim).await;
+    check_laws!(laws:
+        every_state_comes_back_exactly_as_saved(store, &claim),
+        periods_and_times_are_kept_to_the_microsecond(store, &claim),
+        the_rate_comes_back_exactly_as_saved(store, &claim),
+        an_older_epoch_stores_nothing(store, &claim),
+        saving_twice_is_saving_once(store, &claim),
+        an_empty_save_works(store, &claim),
+        the_state_that_was_saved_last_counts_whatever_its_time(store, &claim),
+        breakers_that_are_not_saved_stay_as_they_are(store, &claim),
+        every_breaker_comes_once_in_the_order_of_the_names(store, &claim),
+        an_older_incarnation_stores_nothing(store, &claim),
+        the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_saves_nothing(store, &claim),
+        a_claim_begins_again_at_incarnation_zero(store, &claim),
+        an_older_incarnation_stays_fenced_after_reopening(&open, &claim),
+    );
+    laws
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -77,7 +91,7 @@ fn restarted(token: FencingToken) -> FencingToken {
 }
 
 /// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.
-pub async fn what_was_acknowledged_survives_reopening(
+async fn what_was_acknowledged_survives_reopening(
     open: impl AsyncFn() -> Box<dyn BreakerStore>,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -90,7 +104,7 @@ pub async fn what_was_acknowledged_survives_reopening(
 }
 
 /// Law 3, after a restart.
-pub async fn an_older_epoch_stays_fenced_after_reopening(
+async fn an_older_epoch_stays_fenced_after_reopening(
     open: impl AsyncFn() -> Box<dyn BreakerStore>,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -104,7 +118,7 @@ pub async fn an_older_epoch_stays_fenced_after_reopening(
 }
 
 /// Law 1: every state, and the ends of every number. The longest period is the longest that a breaker can say.
-pub async fn every_state_comes_back_exactly_as_saved(
+async fn every_state_comes_back_exactly_as_saved(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -120,7 +134,7 @@ pub async fn every_state_comes_back_exactly_as_saved(
 }
 
 /// Law 1: the rate, and that there is none, also after there was one.
-pub async fn the_rate_comes_back_exactly_as_saved(
+async fn the_rate_comes_back_exactly_as_saved(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -141,7 +155,7 @@ pub async fn the_rate_comes_back_exactly_as_saved(
 }
 
 /// Law 1: an upstream that was promised a nanosecond more of silence gets it.
-pub async fn periods_and_times_are_kept_to_the_microsecond(
+async fn periods_and_times_are_kept_to_the_microsecond(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -164,7 +178,7 @@ pub async fn periods_and_times_are_kept_to_the_microsecond(
 }
 
 /// Laws 2 and 3.
-pub async fn an_older_epoch_stores_nothing(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
+async fn an_older_epoch_stores_nothing(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
     let before = [open_for(5, "a", 60)];
     store.save(claim().await, &before).await.expect("save works");
     let (older, newer) = (claim().await, claim().await);
@@ -177,7 +191,7 @@ pub async fn an_older_epoch_stores_nothing(store: &dyn BreakerStore, claim: impl
 }
 
 /// Law 2: a save whose acknowledgement was lost is sent again.
-pub async fn saving_twice_is_saving_once(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
+async fn saving_twice_is_saving_once(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
     let under = claim().await;
     let saved = [open_for(6, "a", 60), open_for(6, "b", 0)];
     for _ in 0..2 {
@@ -187,12 +201,12 @@ pub async fn saving_twice_is_saving_once(store: &dyn BreakerStore, claim: impl A
 }
 
 /// Law 2, its smallest case.
-pub async fn an_empty_save_works(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
+async fn an_empty_save_works(store: &dyn BreakerStore, claim: impl AsyncFn() -> FencingToken) {
     store.save(claim().await, &[]).await.expect("an empty save works");
 }
 
 /// Law 2: in one save and over several, also when the wall clock was set back in between.
-pub async fn the_state_that_was_saved_last_counts_whatever_its_time(
+async fn the_state_that_was_saved_last_counts_whatever_its_time(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -206,7 +220,7 @@ pub async fn the_state_that_was_saved_last_counts_whatever_its_time(
 }
 
 /// Law 4.
-pub async fn breakers_that_are_not_saved_stay_as_they_are(
+async fn breakers_that_are_not_saved_stay_as_they_are(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -219,7 +233,7 @@ pub async fn breakers_that_are_not_saved_stay_as_they_are(
 }
 
 /// Law 5: the order is that of the bytes, whatever language the store speaks.
-pub async fn every_breaker_comes_once_in_the_order_of_the_names(
+async fn every_breaker_comes_once_in_the_order_of_the_names(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -234,7 +248,7 @@ pub async fn every_breaker_comes_once_in_the_order_of_the_names(
 }
 
 /// Law 7.
-pub async fn an_older_incarnation_stores_nothing(
+async fn an_older_incarnation_stores_nothing(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -252,7 +266,7 @@ pub async fn an_older_incarnation_stores_nothing(
 }
 
 /// Law 7.
-pub async fn the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_saves_nothing(
+async fn the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_saves_nothing(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -262,7 +276,7 @@ pub async fn the_first_save_of_an_incarnation_fences_off_older_ones_even_if_it_s
 }
 
 /// Law 7.
-pub async fn a_claim_begins_again_at_incarnation_zero(
+async fn a_claim_begins_again_at_incarnation_zero(
     store: &dyn BreakerStore,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -274,7 +288,7 @@ pub async fn a_claim_begins_again_at_incarnation_zero(
 }
 
 /// Law 7, after a restart.
-pub async fn an_older_incarnation_stays_fenced_after_reopening(
+async fn an_older_incarnation_stays_fenced_after_reopening(
     open: impl AsyncFn() -> Box<dyn BreakerStore>,
     claim: impl AsyncFn() -> FencingToken,
 ) {

@@ -109,19 +109,54 @@ impl Display for Laws {
     }
 }
 
+/// Holds a suite against implementations with one fault each, `none` being the one without: `judge` runs the suite on it. Each fault is
+/// noticed by exactly the laws beside it, and each law notices one: so a law that is deleted, or checks nothing any more, is missed.
+///
+/// # Panics
+///
+/// With every fault that is noticed by other laws, or with the laws that notice none.
+#[track_caller]
+pub fn assert_noticed<F: Copy + Debug>(none: F, faults: &[(F, &[&str])], judge: impl Fn(F) -> Laws) {
+    let sound = judge(none);
+    sound.assert_hold();
+    let unlike = faults.iter().filter_map(|(fault, expected)| {
+        let laws = judge(*fault);
+        let is_noticed = laws.broken() == *expected;
+        (!is_noticed).then(|| format!("\n{fault:?}: expected {expected:?} to notice it, got {laws}"))
+    });
+    let unlike: String = unlike.collect();
+    assert!(unlike.is_empty(), "{unlike}");
+    let notices = |law: &&str| faults.iter().any(|(_, laws)| laws.contains(law));
+    let idle: Vec<&str> = sound.checked().into_iter().filter(|law| !notices(law)).collect();
+    assert!(idle.is_empty(), "no fault is noticed by {idle:?}");
+}
+
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+    compared(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// What an assertion of equality says, which here has what it got on its left.
+fn compared(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("assertion `left == right` failed")?;
+    let (what, values) = rest.split_once("\n  left: ")?;
+    let (got, expected) = values.split_once("\n right: ")?;
+    let what = what.strip_prefix(": ").map_or(String::new(), |what| format!("{what}: "));
+    Some(format!("{what}expected {}, got {}", cut(expected), cut(got)))
 }
 
 /// The most characters of a value that a report shows.
 const SHOWN: usize = 600;
 
-/// A value that may be a batch of thousands, cut.
+/// A value that may be a batch of thousands.
 fn shown(value: &dyn Debug) -> String {
-    let text = format!("{value:?}");
+    cut(&format!("{value:?}"))
+}
+
+fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
-        None => text,
+        None => text.to_owned(),
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
     }
 }
@@ -163,10 +198,15 @@ mod tests {
         std::panic::panic_any(7);
     }
 
+    async fn a_law_of_two_assertions() {
+        assert_eq!("4".len(), 1);
+        assert_eq!("4".parse(), Ok(5), "the number");
+    }
+
     fn checked() -> Laws {
         let mut laws = Laws::of("Port");
         let suite = async {
-            check_laws!(laws: a_law_that_does_not(), a_law_that_holds(), a_law_of_long_values(), a_law_whose_store_panics());
+            check_laws!(laws: a_law_that_does_not(), a_law_that_holds(), a_law_of_long_values(), a_law_of_two_assertions(), a_law_whose_store_panics());
         };
         assert!(pin!(suite).poll(&mut Context::from_waker(Waker::noop())).is_ready());
         laws
@@ -175,20 +215,67 @@ mod tests {
     #[test]
     fn every_law_is_checked_and_every_broken_one_reported() {
         let laws = checked();
-        assert_eq!(laws.checked().len(), 4);
+        assert_eq!(laws.checked().len(), 5);
         let report = laws.to_string();
         let lines: Vec<&str> = report.lines().collect();
-        assert_eq!(lines[0], "Port: 3 of 4 laws do not hold");
+        assert_eq!(lines[0], "Port: 4 of 5 laws do not hold");
         assert_eq!(lines[1], "- a law that does not: append: expected it to work, got \"gone\"");
         assert!(lines[2].starts_with("- a law of long values: values: expected ['x', 'x', "), "{report}");
         assert!(lines[2].ends_with("'x',… (5000 bytes), got []") && lines[2].len() < 800, "{report}");
-        assert_eq!(lines[3], "- a law whose store panics: it panicked");
+        assert_eq!(lines[3], "- a law of two assertions: the number: expected Ok(5), got Ok(4)");
+        assert_eq!(lines[4], "- a law whose store panics: it panicked");
     }
 
     #[test]
-    #[should_panic(expected = "3 of 4 laws do not hold")]
+    #[should_panic(expected = "4 of 5 laws do not hold")]
     fn a_report_of_broken_laws_is_a_panic() {
         checked().assert_hold();
+    }
+
+    /// Two laws of numbers.
+    fn judged(fault: u8) -> Laws {
+        async fn it_is_even(fault: u8) {
+            expect("the remainder", 0, fault % 2);
+        }
+        async fn it_is_small(fault: u8) {
+            assert!(fault < 3, "expected it below 3, got {fault}");
+        }
+        let mut laws = Laws::of("Port");
+        let suite = async {
+            check_laws!(laws: it_is_even(fault), it_is_small(fault));
+        };
+        assert!(pin!(suite).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        laws
+    }
+
+    #[test]
+    fn a_fault_is_noticed_by_the_laws_beside_it() {
+        assert_noticed(0, &[(1, &["it_is_even"]), (4, &["it_is_small"])], judged);
+        assert_noticed(2, &[(5, &["it_is_even", "it_is_small"])], judged);
+    }
+
+    #[test]
+    #[should_panic(expected = "2: expected [\"it_is_even\"] to notice it, got Port: all 2 laws hold")]
+    fn a_fault_that_no_law_notices_is_missed() {
+        assert_noticed(0, &[(2, &["it_is_even"]), (4, &["it_is_small"])], judged);
+    }
+
+    #[test]
+    #[should_panic(expected = "5: expected [\"it_is_even\"] to notice it, got Port: 2 of 2 laws do not hold")]
+    fn a_fault_that_another_law_notices_too_is_told() {
+        assert_noticed(0, &[(5, &["it_is_even"])], judged);
+    }
+
+    #[test]
+    #[should_panic(expected = "no fault is noticed by [\"it_is_small\"]")]
+    fn a_law_that_notices_no_fault_is_missed() {
+        assert_noticed(0, &[(1, &["it_is_even"])], judged);
+    }
+
+    #[test]
+    #[should_panic(expected = "1 of 2 laws does not hold")]
+    fn what_has_no_fault_obeys_every_law() {
+        assert_noticed(4, &[], judged);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The laws of [`RecoveryLedger`] as a suite. A broken law panics with what was expected. It does not know what stands
+//! The laws of [`RecoveryLedger`] as a suite. All laws are checked before those that do not hold are reported. It does not know what stands
 //! behind the port; what is wrong with a row is for each adapter's own tests, since no port writes such a row.
 //!
 //! Each law claims epochs of its own and writes entries of these alone, so that all of them can share one ledger, whatever
@@ -18,36 +18,50 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::Laws;
 use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreError, StoreErrorKind};
 
 use super::entries::{at, began, every_fact, other, out_of_bounds};
 use crate::{Entry, EntryKey, Fact, LEDGER_KEEPS, Outcome, RecoveryLedger};
 
-/// Checks every law that the port alone can show. Each call of `open` opens the same ledger again, as a restarted process
-/// would, without removing what is in it; the ledger before was dropped. `claim` claims the next epoch there.
+/// Checks every law that the port alone can show, and panics with those that do not hold. Each call of `open` opens the same ledger
+/// again, as a restarted process would, without removing what is in it; the ledger before was dropped. `claim` claims the next epoch
+/// there.
 pub async fn check(open: impl AsyncFn() -> Box<dyn RecoveryLedger>, claim: impl AsyncFn() -> Epoch) {
+    judge(open, claim).await.assert_hold();
+}
+
+/// Checks every law that the port alone can show, and says which do not hold.
+pub async fn judge(open: impl AsyncFn() -> Box<dyn RecoveryLedger>, claim: impl AsyncFn() -> Epoch) -> Laws {
     let claim = async || FencingToken::first(claim().await);
-    what_was_acknowledged_survives_reopening(&open, &claim).await;
-    an_older_epoch_stays_fenced_after_reopening(&open, &claim).await;
-    an_older_incarnation_stays_fenced_after_reopening(&open, &claim).await;
-    what_was_set_aside_stays_away_after_reopening(&open, &claim).await;
+    let mut laws = Laws::of("RecoveryLedger");
+    check_laws!(laws:
+        what_was_acknowledged_survives_reopening(&open, &claim),
+        an_older_epoch_stays_fenced_after_reopening(&open, &claim),
+        an_older_incarnation_stays_fenced_after_reopening(&open, &claim),
+        what_was_set_aside_stays_away_after_reopening(&open, &claim),
+    );
     let ledger = open().await;
     let ledger = ledger.as_ref();
-    every_fact_comes_back_exactly(ledger, &claim).await;
-    periods_and_times_are_kept_to_the_microsecond(ledger, &claim).await;
-    an_entry_that_is_there_already_stays_as_it_is(ledger, &claim).await;
-    an_empty_append_works(ledger, &claim).await;
-    one_entry_out_of_bounds_rejects_the_whole_call(ledger, &claim).await;
-    entries_come_in_the_order_of_their_keys(ledger, &claim).await;
-    load_returns_the_newest_that_are_not_before_a_time(ledger, &claim).await;
-    entries_of_earlier_epochs_are_kept(ledger, &claim).await;
-    an_older_epoch_appends_nothing(ledger, &claim).await;
-    an_older_incarnation_appends_nothing(ledger, &claim).await;
-    the_first_append_of_an_incarnation_fences_off_older_ones_even_if_it_is_empty(ledger, &claim).await;
-    a_claim_begins_again_at_incarnation_zero(ledger, &claim).await;
-    the_newest_entries_are_kept(ledger, &claim).await;
-    a_ledger_that_was_set_aside_is_empty_and_works(ledger, &claim).await;
-    only_the_newest_token_sets_aside(ledger, &claim).await;
+    check_laws!(laws:
+        every_fact_comes_back_exactly(ledger, &claim),
+        periods_and_times_are_kept_to_the_microsecond(ledger, &claim),
+        an_entry_that_is_there_already_stays_as_it_is(ledger, &claim),
+        an_empty_append_works(ledger, &claim),
+        one_entry_out_of_bounds_rejects_the_whole_call(ledger, &claim),
+        entries_come_in_the_order_of_their_keys(ledger, &claim),
+        load_returns_the_newest_that_are_not_before_a_time(ledger, &claim),
+        entries_of_earlier_epochs_are_kept(ledger, &claim),
+        an_older_epoch_appends_nothing(ledger, &claim),
+        an_older_incarnation_appends_nothing(ledger, &claim),
+        the_first_append_of_an_incarnation_fences_off_older_ones_even_if_it_is_empty(ledger, &claim),
+        a_claim_begins_again_at_incarnation_zero(ledger, &claim),
+        the_newest_entries_are_kept(ledger, &claim),
+        a_ledger_that_was_set_aside_is_empty_and_works(ledger, &claim),
+        only_the_newest_token_sets_aside(ledger, &claim),
+    );
+    laws
 }
 
 /// The first entries of an epoch.
@@ -80,7 +94,7 @@ fn restarted(token: FencingToken) -> FencingToken {
 }
 
 /// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.
-pub async fn what_was_acknowledged_survives_reopening(
+async fn what_was_acknowledged_survives_reopening(
     open: impl AsyncFn() -> Box<dyn RecoveryLedger>,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -93,7 +107,7 @@ pub async fn what_was_acknowledged_survives_reopening(
 }
 
 /// Law 4, after a restart.
-pub async fn an_older_epoch_stays_fenced_after_reopening(
+async fn an_older_epoch_stays_fenced_after_reopening(
     open: impl AsyncFn() -> Box<dyn RecoveryLedger>,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -106,7 +120,7 @@ pub async fn an_older_epoch_stays_fenced_after_reopening(
 }
 
 /// Law 5, after a restart.
-pub async fn an_older_incarnation_stays_fenced_after_reopening(
+async fn an_older_incarnation_stays_fenced_after_reopening(
     open: impl AsyncFn() -> Box<dyn RecoveryLedger>,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -120,7 +134,7 @@ pub async fn an_older_incarnation_stays_fenced_after_reopening(
 }
 
 /// Law 7, after a restart.
-pub async fn what_was_set_aside_stays_away_after_reopening(
+async fn what_was_set_aside_stays_away_after_reopening(
     open: impl AsyncFn() -> Box<dyn RecoveryLedger>,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -134,10 +148,7 @@ pub async fn what_was_set_aside_stays_away_after_reopening(
 }
 
 /// Law 1: every fact, and the ends of every number and text.
-pub async fn every_fact_comes_back_exactly(
-    ledger: &dyn RecoveryLedger,
-    claim: impl AsyncFn() -> FencingToken,
-) {
+async fn every_fact_comes_back_exactly(ledger: &dyn RecoveryLedger, claim: impl AsyncFn() -> FencingToken) {
     let before = claim().await;
     let under = claim().await;
     let root = EntryKey { epoch: before.epoch(), number: 7 };
@@ -154,7 +165,7 @@ pub async fn every_fact_comes_back_exactly(
 }
 
 /// Laws 1 and 3: an entry is found by its own time.
-pub async fn periods_and_times_are_kept_to_the_microsecond(
+async fn periods_and_times_are_kept_to_the_microsecond(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -175,7 +186,7 @@ pub async fn periods_and_times_are_kept_to_the_microsecond(
 }
 
 /// Law 2: in one call and over several.
-pub async fn an_entry_that_is_there_already_stays_as_it_is(
+async fn an_entry_that_is_there_already_stays_as_it_is(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -190,12 +201,12 @@ pub async fn an_entry_that_is_there_already_stays_as_it_is(
 }
 
 /// Law 2, its smallest case.
-pub async fn an_empty_append_works(ledger: &dyn RecoveryLedger, claim: impl AsyncFn() -> FencingToken) {
+async fn an_empty_append_works(ledger: &dyn RecoveryLedger, claim: impl AsyncFn() -> FencingToken) {
     append(ledger, claim().await, &[]).await;
 }
 
 /// Laws 2 and 8.
-pub async fn one_entry_out_of_bounds_rejects_the_whole_call(
+async fn one_entry_out_of_bounds_rejects_the_whole_call(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -209,7 +220,7 @@ pub async fn one_entry_out_of_bounds_rejects_the_whole_call(
 }
 
 /// Law 3: keys of more digits come later, earlier times do not come first.
-pub async fn entries_come_in_the_order_of_their_keys(
+async fn entries_come_in_the_order_of_their_keys(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -224,7 +235,7 @@ pub async fn entries_come_in_the_order_of_their_keys(
 }
 
 /// Law 3: what is before the time does not count against the limit.
-pub async fn load_returns_the_newest_that_are_not_before_a_time(
+async fn load_returns_the_newest_that_are_not_before_a_time(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -248,7 +259,7 @@ pub async fn load_returns_the_newest_that_are_not_before_a_time(
 }
 
 /// Law 8.
-pub async fn entries_of_earlier_epochs_are_kept(
+async fn entries_of_earlier_epochs_are_kept(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -259,10 +270,7 @@ pub async fn entries_of_earlier_epochs_are_kept(
 }
 
 /// Law 4.
-pub async fn an_older_epoch_appends_nothing(
-    ledger: &dyn RecoveryLedger,
-    claim: impl AsyncFn() -> FencingToken,
-) {
+async fn an_older_epoch_appends_nothing(ledger: &dyn RecoveryLedger, claim: impl AsyncFn() -> FencingToken) {
     let older = claim().await;
     append(ledger, older, &entries(older, 1)).await;
     let newer = claim().await;
@@ -273,7 +281,7 @@ pub async fn an_older_epoch_appends_nothing(
 }
 
 /// Law 5.
-pub async fn an_older_incarnation_appends_nothing(
+async fn an_older_incarnation_appends_nothing(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -290,7 +298,7 @@ pub async fn an_older_incarnation_appends_nothing(
 }
 
 /// Law 5.
-pub async fn the_first_append_of_an_incarnation_fences_off_older_ones_even_if_it_is_empty(
+async fn the_first_append_of_an_incarnation_fences_off_older_ones_even_if_it_is_empty(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -300,7 +308,7 @@ pub async fn the_first_append_of_an_incarnation_fences_off_older_ones_even_if_it
 }
 
 /// Law 5.
-pub async fn a_claim_begins_again_at_incarnation_zero(
+async fn a_claim_begins_again_at_incarnation_zero(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -312,7 +320,7 @@ pub async fn a_claim_begins_again_at_incarnation_zero(
 }
 
 /// Law 6: the newest are those with the greatest keys, whatever their times.
-pub async fn the_newest_entries_are_kept(ledger: &dyn RecoveryLedger, claim: impl AsyncFn() -> FencingToken) {
+async fn the_newest_entries_are_kept(ledger: &dyn RecoveryLedger, claim: impl AsyncFn() -> FencingToken) {
     let under = claim().await;
     let count = LEDGER_KEEPS + 10;
     let all: Vec<Entry> = (0..)
@@ -329,7 +337,7 @@ pub async fn the_newest_entries_are_kept(ledger: &dyn RecoveryLedger, claim: imp
 }
 
 /// Law 7.
-pub async fn a_ledger_that_was_set_aside_is_empty_and_works(
+async fn a_ledger_that_was_set_aside_is_empty_and_works(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {
@@ -345,7 +353,7 @@ pub async fn a_ledger_that_was_set_aside_is_empty_and_works(
 }
 
 /// Law 7.
-pub async fn only_the_newest_token_sets_aside(
+async fn only_the_newest_token_sets_aside(
     ledger: &dyn RecoveryLedger,
     claim: impl AsyncFn() -> FencingToken,
 ) {

@@ -47,9 +47,9 @@ pub(super) async fn load_all(store: &dyn TokenStore) -> Vec<Token> {
     loop {
         let after = all.last().map(|token| token.mint);
         let page = store.load(after, 1_000).await.expect("load answers");
-        if page.is_empty() {
-            return all;
-        }
+        let Some(last) = page.last() else { return all };
+        let is_further = after.is_none_or(|after| last.mint > after);
+        assert!(is_further, "a page: expected it to end after {after:?}, got {}", last.mint);
         all.extend(page);
     }
 }

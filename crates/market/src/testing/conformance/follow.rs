@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::test_runner::TestRunner;
 use ttm_kernel::FencedBy;
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::Laws;
 
 use super::fixture::{ANY, add, assert_fenced, at, claim, generated, mints, stored};
 use crate::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, TokenStore};
@@ -11,16 +13,22 @@ use crate::{Added, FOLLOW_STEP, Followed, Mint, Origin, Token, TokenStatus, Toke
 const FILE: Origin = Origin::new("suite-file");
 const OTHER: Origin = Origin::new("suite-other");
 
-pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &dyn TokenStore) {
-    what_is_followed_survives_reopening(open).await;
-    a_listing_adds_and_removes_what_its_origin_owns(store).await;
-    what_another_owns_is_neither_touched_nor_taken_over(store).await;
-    a_token_that_is_kept_stays_as_it_is(store).await;
-    what_is_added_by_hand_outlives_the_listing(store).await;
-    what_is_removed_comes_back_with_the_listing(store).await;
-    following_changes_the_revision_only_with_the_set(store).await;
-    an_older_epoch_follows_nothing(store).await;
-    more_than_a_step_is_followed_to_the_end(store).await;
+pub(super) async fn check(
+    laws: &mut Laws,
+    open: impl AsyncFn() -> Box<dyn TokenStore>,
+    store: &dyn TokenStore,
+) {
+    check_laws!(laws:
+        what_is_followed_survives_reopening(&open),
+        a_listing_adds_and_removes_what_its_origin_owns(store),
+        what_another_owns_is_neither_touched_nor_taken_over(store),
+        a_token_that_is_kept_stays_as_it_is(store),
+        what_is_added_by_hand_outlives_the_listing(store),
+        what_is_removed_comes_back_with_the_listing(store),
+        following_changes_the_revision_only_with_the_set(store),
+        an_older_epoch_follows_nothing(store),
+        more_than_a_step_is_followed_to_the_end(store),
+    );
 }
 
 /// Follows as the newest writer.
@@ -29,6 +37,7 @@ async fn follow(store: &dyn TokenStore, origin: Origin, mints: &[Mint]) -> Follo
     store.follow(newest, origin, mints, at(7)).await.expect("follow works")
 }
 
+/// What a law before may have left.
 async fn forget(store: &dyn TokenStore) {
     for origin in [FILE, OTHER] {
         follow(store, origin, &[]).await;
@@ -43,6 +52,7 @@ async fn owned(store: &dyn TokenStore, origin: Origin) -> BTreeSet<Mint> {
 async fn what_is_followed_survives_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     let mints = mints(20, 2);
     let store = open().await;
+    forget(store.as_ref()).await;
     follow(store.as_ref(), FILE, &mints).await;
     drop(store);
     let store = open().await;
@@ -55,6 +65,7 @@ async fn what_is_followed_survives_reopening(open: impl AsyncFn() -> Box<dyn Tok
 
 /// Law 8.
 async fn a_listing_adds_and_removes_what_its_origin_owns(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(21, 4);
     let twice = [mints[0], mints[1], mints[2], mints[1]];
     assert_eq!(follow(store, FILE, &twice).await, Followed { added: 3, ..Followed::default() });
@@ -71,6 +82,7 @@ async fn a_listing_adds_and_removes_what_its_origin_owns(store: &dyn TokenStore)
 
 /// Law 9.
 async fn what_another_owns_is_neither_touched_nor_taken_over(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(22, 3);
     add(store, &mints[..1]).await;
     follow(store, OTHER, &mints[1..2]).await;
@@ -85,6 +97,7 @@ async fn what_another_owns_is_neither_touched_nor_taken_over(store: &dyn TokenSt
 
 /// Laws 9 and 10: whatever was saved stays, archived or not, and with its owner.
 async fn a_token_that_is_kept_stays_as_it_is(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(23, 3);
     follow(store, FILE, &mints).await;
     let mut runner = TestRunner::deterministic();
@@ -103,6 +116,7 @@ async fn a_token_that_is_kept_stays_as_it_is(store: &dyn TokenStore) {
 
 /// Law 10.
 async fn what_is_added_by_hand_outlives_the_listing(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(24, 2);
     follow(store, FILE, &mints).await;
     assert_eq!(add(store, &mints[..1]).await, Added { new: 0, revived: 0, known: 1 });
@@ -114,6 +128,7 @@ async fn what_is_added_by_hand_outlives_the_listing(store: &dyn TokenStore) {
 
 /// Law 10.
 async fn what_is_removed_comes_back_with_the_listing(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(25, 1);
     follow(store, FILE, &mints).await;
     assert_eq!(store.remove(&mints).await.expect("remove works"), 1);
@@ -128,6 +143,7 @@ async fn what_is_removed_comes_back_with_the_listing(store: &dyn TokenStore) {
 
 /// Law 6.
 async fn following_changes_the_revision_only_with_the_set(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(26, 2);
     let revision = async || store.revision(ANY).await.expect("revision answers");
     add(store, &mints[..1]).await;
@@ -151,6 +167,7 @@ async fn following_changes_the_revision_only_with_the_set(store: &dyn TokenStore
 
 /// Law 3: neither a token is added nor one removed, and one that has nothing to do learns of it too.
 async fn an_older_epoch_follows_nothing(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(28, 2);
     let older = claim(store).await;
     let newer = claim(store).await;
@@ -171,6 +188,7 @@ async fn an_older_epoch_follows_nothing(store: &dyn TokenStore) {
 
 /// Law 8, for a listing that takes several steps, and one that goes away in several.
 async fn more_than_a_step_is_followed_to_the_end(store: &dyn TokenStore) {
+    forget(store).await;
     let mints = mints(27, u32::try_from(2 * FOLLOW_STEP).expect("a few thousand"));
     let most = mints.len() as u64 - 1;
     assert_eq!(follow(store, FILE, &mints[1..]).await.added, most);

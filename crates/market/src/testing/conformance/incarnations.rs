@@ -2,6 +2,8 @@
 //! with mints of its own.
 
 use proptest::test_runner::TestRunner;
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::Laws;
 use ttm_kernel::{FencedBy, FencingToken};
 
 use super::fixture::{add, assert_fenced, at, claim, generated, mints, stored};
@@ -9,13 +11,19 @@ use crate::{Mint, Origin, TokenStore};
 
 const LISTED: Origin = Origin::new("suite-incarnations");
 
-pub(super) async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>, store: &dyn TokenStore) {
-    an_older_incarnation_saves_nothing(store).await;
-    an_older_incarnation_follows_nothing(store).await;
-    the_first_write_of_an_incarnation_fences_off_older_ones_even_if_it_writes_nothing(store).await;
-    writers_are_restarted_apart(store).await;
-    a_claim_starts_again_at_incarnation_zero(store).await;
-    an_older_incarnation_stays_fenced_after_reopening(open).await;
+pub(super) async fn check(
+    laws: &mut Laws,
+    open: impl AsyncFn() -> Box<dyn TokenStore>,
+    store: &dyn TokenStore,
+) {
+    check_laws!(laws:
+        an_older_incarnation_saves_nothing(store),
+        an_older_incarnation_follows_nothing(store),
+        the_first_write_of_an_incarnation_fences_off_older_ones_even_if_it_writes_nothing(store),
+        writers_are_restarted_apart(store),
+        a_claim_starts_again_at_incarnation_zero(store),
+        an_older_incarnation_stays_fenced_after_reopening(&open),
+    );
 }
 
 /// The token of the incarnation that replaces this one.

@@ -1,4 +1,4 @@
-//! The laws of the ports as suites. A broken law panics with what was expected.
+//! The laws of the ports as suites. All laws are checked before those that do not hold are reported.
 
 mod fixture;
 mod follow;

@@ -2,17 +2,49 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Mint, TokenSource, TokenSourceError, UnusableEntries};
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::Laws;
 
-/// Checks every law that can be seen from outside. `put` makes the list consist of these entries, in place of those
-/// before, and mends what `spoil` did; `spoil` makes it unreadable.
+use crate::{Mint, Origin, TokenSource, TokenSourceError, UnusableEntries};
+
+/// Checks every law that can be seen from outside, and panics with those that do not hold. `put` makes the list consist of these
+/// entries, in place of those before, and mends what `spoil` did; `spoil` makes it unreadable.
+///
+/// ```
+/// use ttm_market::testing::{FakeTokenSource, conformance};
+/// use ttm_market::{Origin, TokenSourceError};
+///
+/// # async fn suite() {
+/// let source = FakeTokenSource::new(Origin::new("fake"));
+/// let put = async |entries: Vec<String>| {
+///     source.heal();
+///     source.put(entries);
+/// };
+/// let spoil = async || source.fail_with(|| TokenSourceError::Transient { message: "gone".to_owned() });
+/// conformance::token_source::check(&source, put, spoil).await;
+/// # }
+/// ```
 pub async fn check(source: &dyn TokenSource, put: impl AsyncFn(Vec<String>), spoil: impl AsyncFn()) {
+    judge(source, put, spoil).await.assert_hold();
+}
+
+/// Checks every law that can be seen from outside, and says which do not hold.
+pub async fn judge(source: &dyn TokenSource, put: impl AsyncFn(Vec<String>), spoil: impl AsyncFn()) -> Laws {
+    let mut laws = Laws::of("TokenSource");
     let origin = source.origin();
-    a_listing_is_the_whole_set_and_each_mint_once(source, &put).await;
-    what_is_no_mint_is_told(source, &put).await;
-    an_error_is_no_empty_listing_and_passes(source, &put, spoil).await;
-    ten_thousand_mints_are_listed(source, &put).await;
-    assert_eq!(source.origin(), origin, "law 6: the origin is the same at every call");
+    check_laws!(laws:
+        a_listing_is_the_whole_set_and_each_mint_once(source, &put),
+        what_is_no_mint_is_told(source, &put),
+        an_error_is_no_empty_listing_and_passes(source, &put, spoil),
+        ten_thousand_mints_are_listed(source, &put),
+        the_origin_is_the_same_at_every_call(source, origin),
+    );
+    laws
+}
+
+/// Law 6.
+async fn the_origin_is_the_same_at_every_call(source: &dyn TokenSource, origin: Origin) {
+    assert_eq!(source.origin(), origin);
 }
 
 fn mints(count: u32) -> Vec<Mint> {

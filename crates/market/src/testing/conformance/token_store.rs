@@ -14,6 +14,8 @@
 use jiff::Timestamp;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::Laws;
 use ttm_kernel::{Epoch, FencedBy, FencingToken, StoreErrorKind};
 
 use super::fixture::{
@@ -22,29 +24,40 @@ use super::fixture::{
 use crate::testing::token_of;
 use crate::{Added, Basis, Mint, Origin, Token, TokenStatus, TokenStore};
 
-/// Checks every law. Each call of `open` opens the same store again, as a restarted process would, without removing
-/// what is in it; the store before was dropped.
+/// Checks every law, and panics with those that do not hold. Each call of `open` opens the same store again, as a restarted process
+/// would, without removing what is in it; the store before was dropped.
 pub async fn check(open: impl AsyncFn() -> Box<dyn TokenStore>) {
-    what_was_acknowledged_survives_reopening(&open).await;
-    an_older_epoch_stays_fenced_after_reopening(&open).await;
+    judge(open).await.assert_hold();
+}
+
+/// Checks every law, and says which do not hold.
+pub async fn judge(open: impl AsyncFn() -> Box<dyn TokenStore>) -> Laws {
+    let mut laws = Laws::of("TokenStore");
+    check_laws!(laws:
+        what_was_acknowledged_survives_reopening(&open),
+        an_older_epoch_stays_fenced_after_reopening(&open),
+    );
     let store = open().await;
     let store = store.as_ref();
-    any_token_comes_back_exactly_as_saved(store).await;
-    times_are_kept_to_the_microsecond(store).await;
-    an_older_epoch_stores_nothing(store).await;
-    saving_twice_is_saving_once(store).await;
-    an_empty_save_works(store).await;
-    a_removed_token_never_comes_back(store).await;
-    a_known_token_stays_as_it_is_when_added_again(store).await;
-    an_archived_token_is_monitored_when_added_again(store).await;
-    duplicates_in_an_addition_count_once(store).await;
-    the_revision_tells_edits_and_not_saves(store).await;
-    a_store_that_never_granted_the_epoch_is_another_one(store).await;
-    pages_hold_every_token_once_in_the_order_of_the_mints(store).await;
-    ten_thousand_tokens_go_through_at_once(store).await;
-    super::follow::check(&open, store).await;
-    super::incarnations::check(&open, store).await;
-    what_was_closed_opens_again_with_all_that_was_in_it(&open).await;
+    check_laws!(laws:
+        any_token_comes_back_exactly_as_saved(store),
+        times_are_kept_to_the_microsecond(store),
+        an_older_epoch_stores_nothing(store),
+        saving_twice_is_saving_once(store),
+        an_empty_save_works(store),
+        a_removed_token_never_comes_back(store),
+        a_known_token_stays_as_it_is_when_added_again(store),
+        an_archived_token_is_monitored_when_added_again(store),
+        duplicates_in_an_addition_count_once(store),
+        the_revision_tells_edits_and_not_saves(store),
+        a_store_that_never_granted_the_epoch_is_another_one(store),
+        pages_hold_every_token_once_in_the_order_of_the_mints(store),
+        ten_thousand_tokens_go_through_at_once(store),
+    );
+    super::follow::check(&mut laws, &open, store).await;
+    super::incarnations::check(&mut laws, &open, store).await;
+    check_laws!(laws: what_was_closed_opens_again_with_all_that_was_in_it(&open));
+    laws
 }
 
 /// Law 12.
@@ -74,7 +87,7 @@ pub async fn only_the_holder_of_the_lease_claims(holder: &dyn TokenStore, other:
 }
 
 /// Law 1, after a restart. What a crash does to the store needs a process to kill, and is tested where there is one.
-pub async fn what_was_acknowledged_survives_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+async fn what_was_acknowledged_survives_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     let mints = mints(1, 3);
     let saved = generated(mints[0], &mut TestRunner::deterministic());
     let store = open().await;
@@ -93,7 +106,7 @@ pub async fn what_was_acknowledged_survives_reopening(open: impl AsyncFn() -> Bo
 }
 
 /// Law 3, after a restart.
-pub async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
+async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() -> Box<dyn TokenStore>) {
     let mints = mints(2, 1);
     let store = open().await;
     add(store.as_ref(), &mints).await;
@@ -110,7 +123,7 @@ pub async fn an_older_epoch_stays_fenced_after_reopening(open: impl AsyncFn() ->
 }
 
 /// Law 1: every field, every state.
-pub async fn any_token_comes_back_exactly_as_saved(store: &dyn TokenStore) {
+async fn any_token_comes_back_exactly_as_saved(store: &dyn TokenStore) {
     let mut runner = TestRunner::deterministic();
     let mints = mints(3, 200);
     add(store, &mints).await;
@@ -129,7 +142,7 @@ pub async fn any_token_comes_back_exactly_as_saved(store: &dyn TokenStore) {
 }
 
 /// Law 1.
-pub async fn times_are_kept_to_the_microsecond(store: &dyn TokenStore) {
+async fn times_are_kept_to_the_microsecond(store: &dyn TokenStore) {
     let mint = mint(4, 0);
     add(store, &[mint]).await;
     let under = claim(store).await;
@@ -154,7 +167,7 @@ pub async fn times_are_kept_to_the_microsecond(store: &dyn TokenStore) {
 }
 
 /// Laws 2 and 3.
-pub async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
+async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
     let mints = mints(5, 3);
     add(store, &mints).await;
     let before = stored(store, &mints).await;
@@ -170,7 +183,7 @@ pub async fn an_older_epoch_stores_nothing(store: &dyn TokenStore) {
 }
 
 /// Law 2: a save whose acknowledgement was lost is sent again.
-pub async fn saving_twice_is_saving_once(store: &dyn TokenStore) {
+async fn saving_twice_is_saving_once(store: &dyn TokenStore) {
     let mint = mint(6, 0);
     add(store, &[mint]).await;
     let under = claim(store).await;
@@ -182,13 +195,13 @@ pub async fn saving_twice_is_saving_once(store: &dyn TokenStore) {
 }
 
 /// Law 2, its smallest case.
-pub async fn an_empty_save_works(store: &dyn TokenStore) {
+async fn an_empty_save_works(store: &dyn TokenStore) {
     let under = claim(store).await;
     store.save(under, &[]).await.expect("an empty save works");
 }
 
 /// Law 4: neither a token that was removed nor one that never was appears, and those beside it are stored.
-pub async fn a_removed_token_never_comes_back(store: &dyn TokenStore) {
+async fn a_removed_token_never_comes_back(store: &dyn TokenStore) {
     let mints = mints(7, 3);
     add(store, &mints[..2]).await;
     let under = claim(store).await;
@@ -203,7 +216,7 @@ pub async fn a_removed_token_never_comes_back(store: &dyn TokenStore) {
 }
 
 /// Law 5.
-pub async fn a_known_token_stays_as_it_is_when_added_again(store: &dyn TokenStore) {
+async fn a_known_token_stays_as_it_is_when_added_again(store: &dyn TokenStore) {
     let mints = mints(8, 2);
     assert_eq!(add(store, &mints).await, Added { new: 2, revived: 0, known: 0 });
     assert_eq!(
@@ -222,7 +235,7 @@ pub async fn a_known_token_stays_as_it_is_when_added_again(store: &dyn TokenStor
 }
 
 /// Law 5.
-pub async fn an_archived_token_is_monitored_when_added_again(store: &dyn TokenStore) {
+async fn an_archived_token_is_monitored_when_added_again(store: &dyn TokenStore) {
     let mints = mints(9, 2);
     add(store, &mints[..1]).await;
     let mut token = generated(mints[0], &mut TestRunner::deterministic());
@@ -238,7 +251,7 @@ pub async fn an_archived_token_is_monitored_when_added_again(store: &dyn TokenSt
 }
 
 /// Law 5.
-pub async fn duplicates_in_an_addition_count_once(store: &dyn TokenStore) {
+async fn duplicates_in_an_addition_count_once(store: &dyn TokenStore) {
     let mint = mint(10, 0);
     assert_eq!(add(store, &[mint; 3]).await, Added { new: 1, revived: 0, known: 0 });
     assert_eq!(add(store, &[mint; 3]).await, Added { new: 0, revived: 0, known: 1 });
@@ -247,7 +260,7 @@ pub async fn duplicates_in_an_addition_count_once(store: &dyn TokenStore) {
 }
 
 /// Law 6.
-pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
+async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
     let mint = mint(11, 0);
     let revision = async || store.revision(ANY).await.expect("revision answers");
     let empty = revision().await;
@@ -268,7 +281,7 @@ pub async fn the_revision_tells_edits_and_not_saves(store: &dyn TokenStore) {
 }
 
 /// Laws 3 and 6.
-pub async fn a_store_that_never_granted_the_epoch_is_another_one(store: &dyn TokenStore) {
+async fn a_store_that_never_granted_the_epoch_is_another_one(store: &dyn TokenStore) {
     let (mint, second) = (mint(16, 0), mint(16, 1));
     add(store, &[mint]).await;
     let older = claim(store).await;
@@ -294,7 +307,7 @@ pub async fn a_store_that_never_granted_the_epoch_is_another_one(store: &dyn Tok
 }
 
 /// Law 7.
-pub async fn pages_hold_every_token_once_in_the_order_of_the_mints(store: &dyn TokenStore) {
+async fn pages_hold_every_token_once_in_the_order_of_the_mints(store: &dyn TokenStore) {
     let mut mints = mints(12, 25);
     add(store, &mints).await;
     let all = load_all(store).await;
@@ -315,7 +328,7 @@ pub async fn pages_hold_every_token_once_in_the_order_of_the_mints(store: &dyn T
 }
 
 /// Laws 1, 2 and 5, for calls that no adapter does in one statement.
-pub async fn ten_thousand_tokens_go_through_at_once(store: &dyn TokenStore) {
+async fn ten_thousand_tokens_go_through_at_once(store: &dyn TokenStore) {
     let mints = mints(13, 10_000);
     assert_eq!(add(store, &mints).await, Added { new: 10_000, revived: 0, known: 0 });
     let template = generated(mints[0], &mut TestRunner::deterministic());
