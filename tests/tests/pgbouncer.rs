@@ -26,16 +26,10 @@ async fn every_store_obeys_every_law(mode: &str, settings: &str) {
 
     let first = tokens().await;
     let claim = async || first.claim().await.expect("claim works");
-    ttm_breaker::testing::conformance::check(
-        async || Box::new(tokens().await.breakers()) as Box<dyn BreakerStore>,
-        &claim,
-    )
-    .await;
-    ttm_recovery::testing::conformance::check(
-        async || Box::new(tokens().await.recoveries()) as Box<dyn RecoveryLedger>,
-        &claim,
-    )
-    .await;
+    let breakers = async || Box::new(tokens().await.breakers()) as Box<dyn BreakerStore>;
+    Box::pin(ttm_breaker::testing::conformance::check(breakers, &claim)).await;
+    let ledger = async || Box::new(tokens().await.recoveries()) as Box<dyn RecoveryLedger>;
+    Box::pin(ttm_recovery::testing::conformance::check(ledger, &claim)).await;
     let alerts = async || Box::new(tokens().await.alerts()) as Box<dyn AlertStore>;
     Box::pin(ttm_alert::testing::conformance::check(alerts, claim)).await;
     let store = async || Box::new(metrics().await) as Box<dyn MetricStore>;
@@ -56,10 +50,8 @@ async fn every_store_obeys_every_law(mode: &str, settings: &str) {
     let fresh = Database::create();
     let url = fresh.url_at(&pooler.host());
     let tokens = async || PostgresTokenStore::open(&url).await.expect("the store opens");
-    ttm_market::testing::conformance::token_store::check(async || {
-        Box::new(tokens().await) as Box<dyn TokenStore>
-    })
-    .await;
+    let store = async || Box::new(tokens().await) as Box<dyn TokenStore>;
+    Box::pin(ttm_market::testing::conformance::token_store::check(store)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

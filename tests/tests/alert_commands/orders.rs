@@ -82,6 +82,7 @@ fn a_maintenance_window_is_begun_listed_and_ended() {
         "22:00",
         "--to",
         "23:00",
+        "--all",
     ];
     let told = stage
         .told(&[&words[..], &["--first", "2026-12-01", "--last", "2027-02-28", "--reason", reason]].concat());
