@@ -124,8 +124,8 @@ impl File {
     pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.is_there()?;
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        // Only now, since a connection that was opened for it may have created them.
-        self.beside.are_there()?;
+        // Only now, since a connection that was opened for it may have created them. The whole folder may have gone meanwhile.
+        self.beside.are_there().or_else(|error| self.is_there().and(Err(error)))?;
         Ok(transaction)
     }
 
