@@ -86,9 +86,8 @@ fn a_process_that_is_killed_again_and_again_says_so() {
     let mut program = Program::start(&mut service(folder.path(), &market, STORE));
     let address = program.address();
     program.wait_for("that it is told", |entry| {
-        entry["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("has ended 3 times within an hour without an order"))
+        let reason = entry["reason"].as_str().unwrap_or_default();
+        reason.starts_with("the process has ended 3 times within an hour without an order")
     });
     assert_eq!(get(address, "/health/ready").status, 200);
     program.signal(Signal::TERM);
