@@ -7,7 +7,8 @@ use ttm_kernel::StoreError;
 
 use proptest::prelude::*;
 use ttm_perf::testing::{
-    FakeEventStore, FakeMetricStore, conformance, event_conformance, sample, series_key,
+    FakeEventStore, FakeMetricStore, any_event, any_event_query, any_range_query, conformance,
+    event_conformance, sample, series_key,
 };
 use ttm_perf::{EventStore, MetricStore, SeriesKey};
 
@@ -55,5 +56,24 @@ proptest! {
         prop_assert_eq!(key.as_str().parse::<SeriesKey>(), Ok(key.clone()));
         prop_assert!(sample.value().is_finite());
         prop_assert_eq!(sample.at().as_nanosecond() % 1_000, 0);
+    }
+
+    #[test]
+    fn a_store_gives_back_the_events_that_match_a_generated_question(
+        events in proptest::collection::vec(any_event(), 0..30),
+        query in any_event_query(),
+    ) {
+        let store = FakeEventStore::new();
+        block_on(store.append(&events)).expect("the fake works");
+        let page = block_on(store.list(&query)).expect("the fake works");
+        prop_assert!(page.events.len() <= query.limit());
+        prop_assert!(page.events.iter().all(|event| query.matches(event) && events.contains(event)));
+    }
+
+    #[test]
+    fn a_generated_question_has_room_for_its_answer(query in any_range_query()) {
+        let span = query.to().as_second() - query.from().as_second();
+        let points = span.unsigned_abs() / query.step().as_secs() + 1;
+        prop_assert!(points <= ttm_perf::RangeQuery::MAX_POINTS && query.from() < query.to());
     }
 }

@@ -9,10 +9,13 @@ pub mod conformance;
 pub mod event_conformance;
 mod fake;
 mod fake_events;
-mod strategy;
+pub mod strategy;
 
 pub use crate::event_port::MockEventStore;
 pub use crate::port::MockMetricStore;
 pub use fake::FakeMetricStore;
 pub use fake_events::FakeEventStore;
-pub use strategy::{sample, sample_of, series_key};
+pub use strategy::{
+    any_event, any_event_kind, any_event_query, any_payload, any_range_query, any_subject, sample, sample_of,
+    series_key,
+};

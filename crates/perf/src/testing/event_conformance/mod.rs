@@ -38,7 +38,8 @@ use pages::{
 };
 use questions::{
     a_question_holds_its_begin_and_not_its_end, a_question_without_a_subject_finds_those_of_all,
-    events_are_chosen_by_the_beginning_of_their_kind, events_are_chosen_by_their_whole_subject,
+    any_record_gives_the_pages_of_the_fake, events_are_chosen_by_the_beginning_of_their_kind,
+    events_are_chosen_by_their_whole_subject,
 };
 
 /// Checks every law, and panics with those that do not hold. Each call of `open` opens the same store again, as a restarted
@@ -71,6 +72,7 @@ pub async fn judge(open: impl AsyncFn() -> Box<dyn EventStore>) -> Laws {
         events_are_chosen_by_the_beginning_of_their_kind(store),
         events_are_chosen_by_their_whole_subject(store),
         a_question_without_a_subject_finds_those_of_all(store),
+        any_record_gives_the_pages_of_the_fake(store),
         events_of_one_time_are_in_the_order_of_their_ids(store),
         pages_miss_and_repeat_nothing(store),
         pages_keep_to_their_question(store),
