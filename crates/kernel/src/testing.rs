@@ -3,8 +3,11 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a suite fails by panicking, and says why there")]
 
+pub mod clock_conformance;
+pub mod entropy_conformance;
 mod futures;
 mod laws;
+pub mod runtime_conformance;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +20,16 @@ pub use futures::{cancelled_after, side_by_side, yield_now};
 pub use laws::{Laws, assert_noticed, expect, works};
 
 /// The laws that need no time to pass. `open` gives a new holder of the same lease, which is free.
+///
+/// ```
+/// use ttm_kernel::StoreLease;
+/// use ttm_kernel::testing::{FakeLeases, check_lease};
+///
+/// # async fn suite() {
+/// let leases = FakeLeases::default();
+/// check_lease(async || Box::new(leases.holder()) as Box<dyn StoreLease>).await;
+/// # }
+/// ```
 pub async fn check_lease(open: impl AsyncFn() -> Box<dyn StoreLease>) {
     let (one, other) = (open().await, open().await);
     assert!(one.renew_every() > Duration::ZERO, "it says how often it wants to be renewed");

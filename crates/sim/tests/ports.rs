@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ttm_breaker::BreakerStore;
+use ttm_kernel::testing::{clock_conformance, runtime_conformance};
 use ttm_kernel::{Clock, Runtime, StoreLease};
 use ttm_market::TokenStore;
 use ttm_perf::{EventStore, MetricStore};
@@ -52,6 +53,17 @@ fn the_simulated_table_of_tokens_keeps_the_laws_of_its_port() {
         })
         .await;
     });
+}
+
+#[test]
+fn the_simulated_runtime_keeps_the_laws_of_its_ports() {
+    run(async |runtime, _faults| {
+        runtime_conformance::check(&runtime).await;
+        let pass = async |time| runtime.sleep_until(runtime.now() + time).await;
+        clock_conformance::check(&runtime, pass).await;
+    });
+    let [one, same] = [(); 2].map(|()| Executor::new(3, Timestamp::UNIX_EPOCH));
+    runtime_conformance::check_seeded(one.runtime(), same.runtime());
 }
 
 #[test]

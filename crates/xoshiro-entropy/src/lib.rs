@@ -35,7 +35,26 @@ impl Entropy for SeededEntropy {
 
 #[cfg(test)]
 mod tests {
+    use ttm_kernel::testing::entropy_conformance;
+
     use super::*;
+
+    #[test]
+    fn a_stream_obeys_every_law() {
+        entropy_conformance::check(|seed| Box::new(SeededEntropy::new(seed)) as Box<dyn Entropy>);
+        let named = |seed| Box::new(SeededEntropy::stream(seed, "jitter")) as Box<dyn Entropy>;
+        entropy_conformance::check(named);
+    }
+
+    #[test]
+    fn a_stream_is_the_same_on_every_machine() {
+        let draw = |entropy: SeededEntropy| [entropy.next_u64(), entropy.next_u64()];
+        assert_eq!(draw(SeededEntropy::new(0)), [5_987_356_902_031_041_503, 7_051_070_477_665_621_255]);
+        assert_eq!(
+            draw(SeededEntropy::stream(1, "jitter")),
+            [6_334_797_986_387_118_363, 10_301_161_594_377_680_672]
+        );
+    }
 
     #[test]
     fn a_seed_repeats_itself_and_names_make_different_streams() {

@@ -45,9 +45,14 @@ struct Verdict {
     broken: Option<String>,
 }
 
-/// Checks laws one after the other, each under the name of its function.
+/// Checks laws one after the other, each under the name of its function. Those behind `now` wait for nothing.
 #[macro_export]
 macro_rules! check_laws {
+    ($laws:ident now: $($law:ident($($argument:expr),* $(,)?)),+ $(,)?) => {
+        $($laws.check_now(stringify!($law), || {
+            $law($($argument),*);
+        });)+
+    };
     ($laws:ident: $($law:ident($($argument:expr),* $(,)?)),+ $(,)?) => {
         $($laws.check(stringify!($law), $law($($argument),*)).await;)+
     };
@@ -71,6 +76,12 @@ impl Laws {
             }
         })
         .await;
+        self.checked.push(Verdict { law, broken });
+    }
+
+    /// Checks a law that waits for nothing.
+    pub fn check_now(&mut self, law: &'static str, run: impl FnOnce()) {
+        let broken = catch_unwind(AssertUnwindSafe(run)).err().map(|panic| said(panic.as_ref()));
         self.checked.push(Verdict { law, broken });
     }
 
