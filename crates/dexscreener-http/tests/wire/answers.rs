@@ -15,7 +15,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const MAX_BODY_BYTES: usize = 64 * 1_024;
 
-fn source(base_url: &str) -> DexscreenerSource {
+pub(crate) fn source(base_url: &str) -> DexscreenerSource {
     let timeout = Duration::from_secs(20);
     let config = DexscreenerConfig::try_new(base_url, "solana", "ttm/test", timeout, MAX_BODY_BYTES);
     DexscreenerSource::new(config.expect("valid")).expect("a client")
@@ -28,7 +28,7 @@ async fn ask(answer: ResponseTemplate) -> Result<PairBatch, PairSourceError> {
     source(&server.uri()).primary_pairs(&[ASKED]).await
 }
 
-fn json_text(text: &str) -> ResponseTemplate {
+pub(crate) fn json_text(text: &str) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_raw(text.as_bytes().to_vec(), "application/json; charset=utf-8")
 }
 

@@ -7,6 +7,7 @@
 
 pub mod conformance;
 mod pair_source;
+mod profile_source;
 mod strategy;
 mod token_source;
 mod token_store;
@@ -14,6 +15,7 @@ mod token_store;
 pub use crate::port::{MockPairSource, MockProfileSource, MockTokenStore, MockTokenView};
 pub use crate::source::MockTokenSource;
 pub use pair_source::{FakePairSource, PairCall};
+pub use profile_source::FakeProfileSource;
 pub use strategy::{
     any_f64, mint, pair, pair_address, pairs, score_inputs, score_state, timestamp, token, token_of, trades,
 };

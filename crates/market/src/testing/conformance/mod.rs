@@ -3,6 +3,7 @@
 mod fixture;
 mod follow;
 mod incarnations;
+pub mod pair_source;
 pub mod token_source;
 pub mod token_store;
 pub mod token_view;
