@@ -1,23 +1,56 @@
-//! The laws of [`ResourceSource`] as a suite; a broken law panics with what was expected.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a law that does not hold panics: that is what the suite is for"
-)]
+//! The laws of [`ResourceSource`] as a suite. All laws are checked before those that do not hold are reported.
+//!
+//! ```
+//! use ttm_health::testing::{FakeResourceSource, conformance};
+//!
+//! # async fn suite() {
+//! conformance::check(&FakeResourceSource::default()).await;
+//! # }
+//! ```
+
+use ttm_kernel::check_laws;
+use ttm_kernel::testing::{Laws, expect, works};
 
 use crate::{ResourceSample, ResourceSource};
 
-/// Checks every law on a source that was not asked yet.
+/// Checks every law on a source that was not asked yet, and panics with those that do not hold.
 pub async fn check(source: &dyn ResourceSource) {
-    let first = source.sample().await.expect("a source that can measure anything gives a sample");
-    assert_eq!(first.cpu_percent, None, "law 3: a share of time needs two samples");
-    shares_are_finite_and_not_negative(&first);
-    let second = source.sample().await.expect("a source that could measure once can do so again");
-    shares_are_finite_and_not_negative(&second);
+    judge(source).await.assert_hold();
+}
+
+/// Checks every law on a source that was not asked yet, and says which do not hold.
+pub async fn judge(source: &dyn ResourceSource) -> Laws {
+    let mut laws = Laws::of("ResourceSource");
+    check_laws!(laws:
+        a_share_of_time_needs_two_samples(source),
+        a_source_that_could_measure_once_can_do_so_again(source),
+        shares_are_finite_and_not_negative(source),
+    );
+    laws
+}
+
+async fn sample(source: &dyn ResourceSource) -> ResourceSample {
+    works("sample", source.sample().await)
+}
+
+/// Law 3.
+async fn a_share_of_time_needs_two_samples(source: &dyn ResourceSource) {
+    expect("the first CPU share", None, sample(source).await.cpu_percent);
+}
+
+/// Law 1: what is not measured is left out, and is no error.
+async fn a_source_that_could_measure_once_can_do_so_again(source: &dyn ResourceSource) {
+    for _ in 0..3 {
+        sample(source).await;
+    }
 }
 
 /// Law 2.
-fn shares_are_finite_and_not_negative(sample: &ResourceSample) {
-    for share in [sample.cpu_percent, sample.disk_usage_percent].into_iter().flatten() {
-        assert!(share.is_finite() && share >= 0.0, "law 2: {sample:?}");
+async fn shares_are_finite_and_not_negative(source: &dyn ResourceSource) {
+    for _ in 0..3 {
+        let sample = sample(source).await;
+        for share in [sample.cpu_percent, sample.disk_usage_percent].into_iter().flatten() {
+            assert!(share.is_finite() && share >= 0.0, "a share: expected it finite and ≥ 0, got {sample:?}");
+        }
     }
 }

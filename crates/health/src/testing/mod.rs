@@ -1,8 +1,9 @@
-//! For the tests of other crates: fakes of the ports, their laws as a suite, and strategies for facts.
+//! For the tests of other crates: fakes of the ports, their laws as suites, and strategies for facts.
 
 pub mod conformance;
 mod fake;
 mod strategy;
+pub mod view_conformance;
 mod worsening;
 
 pub use fake::{FakeHealthView, FakeResourceSource};

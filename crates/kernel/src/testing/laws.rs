@@ -54,7 +54,8 @@ macro_rules! check_laws {
         });)+
     };
     ($laws:ident: $($law:ident($($argument:expr),* $(,)?)),+ $(,)?) => {
-        $($laws.check(stringify!($law), $law($($argument),*)).await;)+
+        // Boxed, since the suite would be as large as all of its laws.
+        $($laws.check(stringify!($law), ::std::boxed::Box::pin($law($($argument),*))).await;)+
     };
 }
 

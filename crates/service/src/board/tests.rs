@@ -9,6 +9,13 @@ use super::*;
 use crate::fakes;
 
 #[test]
+fn the_board_obeys_the_laws_of_a_view_of_health() {
+    let runtime = ManualRuntime::new(1);
+    let board = fakes::board(&runtime);
+    ttm_health::testing::view_conformance::check(&*board, |report| drop(board.post_report(report)));
+}
+
+#[test]
 fn tokens_per_minute_counts_the_last_minute_from_the_first_second_on() {
     let runtime = ManualRuntime::new(1);
     let board = fakes::board(&runtime);
