@@ -21,7 +21,7 @@ use ttm_service::ServiceSettings;
 use crate::oracle::{Availability, SLOT, Verdicts};
 use crate::outcome::Outcome;
 use crate::process::{Outside, Process};
-use crate::world::World;
+use crate::world::{Stores, World};
 use crate::{Executor, FaultKind, Part, Plan, Plane, RunEnd};
 use illness::Illness;
 use state::{HealthWatch, Hold, RESTART_AFTER, Second, Simulation, State, WATCHDOG};
@@ -32,7 +32,30 @@ const WALL_S: i64 = 1_800_000_000;
 impl Plan {
     /// Runs the plan.
     pub fn run(&self) -> Outcome {
+        self.run_with(&Stores::default())
+    }
+
+    /// Runs the plan with stores of someone's own, which have nothing yet. They are given what the simulated ones commit, with every
+    /// batch that is sent again because its acknowledgement was lost, and held against them: an answer or a content that is another
+    /// is a broken promise of the outcome. Faults of the store are the simulated ones' alone.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
+    /// use ttm_sim::world::Stores;
+    /// use ttm_sim::{FaultSchedule, Plan};
+    ///
+    /// let faults: FaultSchedule = "at 60s for 30s store-lost-acks".parse().expect("a schedule");
+    /// let plan = Plan { tokens: 3, ..Plan::new(7, Duration::from_secs(180), faults) };
+    /// let stores =
+    ///     Stores { history: Some(Arc::new(FakeMetricStore::new())), events: Some(Arc::new(FakeEventStore::new())) };
+    /// assert_eq!(plan.run_with(&stores).broken, [""; 0]);
+    /// ```
+    pub fn run_with(&self, stores: &Stores) -> Outcome {
         let mut simulation = Simulation::new(self);
+        simulation.world.hold(stores, &simulation.verdicts);
         simulation.run();
         simulation.finish()
     }
@@ -299,6 +322,7 @@ impl<'a> Simulation<'a> {
         if ledger.collided > 0 && !stepped {
             self.verdicts.broken(format_args!("{} samples had the identity of another one", ledger.collided));
         }
+        self.world.judge_held();
         let (count, mut broken) = self.verdicts.all();
         if count > broken.len() as u64 {
             broken.push(format!("and {} more", count - broken.len() as u64));

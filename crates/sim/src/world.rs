@@ -8,6 +8,7 @@ mod channel;
 mod defect;
 mod event_store;
 mod exchange;
+mod held;
 mod last_words;
 mod lease;
 mod metric_store;
@@ -41,6 +42,7 @@ pub use channel::SimChannel;
 pub use defect::Defect;
 pub use event_store::SimEventStore;
 pub use exchange::{ExchangeCounts, LastResponses, Panicked, SimExchange};
+pub use held::Stores;
 pub use last_words::SimLastWords;
 pub use lease::{LeaseKind, SimLease, SimLeases};
 pub use metric_store::{SampleLedger, SimMetricStore};
@@ -134,6 +136,22 @@ impl World {
     /// was written, since when the state has been the same, and the state.
     pub fn store_states(&self, process: u32, at: Moment) -> Vec<(StoreTable, bool, Moment, UseState)> {
         self.ledger.states(process, at)
+    }
+
+    /// Holds someone's stores against those of this world, which have nothing yet.
+    pub(crate) fn hold(&self, stores: &Stores, verdicts: &Arc<Verdicts>) {
+        if let Some(history) = &stores.history {
+            self.history.hold(Arc::clone(history), verdicts);
+        }
+        if let Some(events) = &stores.events {
+            self.events.hold(Arc::clone(events), verdicts);
+        }
+    }
+
+    /// Whether they have at the end what they should have.
+    pub(crate) fn judge_held(&self) {
+        self.history.judge_held();
+        self.events.judge_held();
     }
 
     /// Makes the world break these rules.

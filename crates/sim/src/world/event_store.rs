@@ -10,8 +10,9 @@ use ttm_kernel::StoreError;
 use async_trait::async_trait;
 use ttm_perf::{Appended, Event, EventCursor, EventPage, EventQuery, EventStore};
 
+use super::held::Held;
 use super::store::{Ledger, Server};
-use crate::oracle::EventLedger;
+use crate::oracle::{EventLedger, Verdicts};
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -28,6 +29,8 @@ struct Database {
     by_process: BTreeMap<u32, Vec<Event>>,
     /// Per process: the events in acknowledged batches, and in those that have no answer yet.
     sent: BTreeMap<u32, (u64, u64)>,
+    /// Someone's store, which must do as this one does.
+    held: Option<Held<dyn EventStore>>,
 }
 
 impl SimEventStore {
@@ -51,6 +54,18 @@ impl SimEventStore {
     pub fn durable(&self, process: u32) -> Vec<Event> {
         self.database.lock().by_process.get(&process).cloned().unwrap_or_default()
     }
+
+    /// Holds another store against this one, which has nothing yet.
+    pub(super) fn hold(&self, store: Arc<dyn EventStore>, verdicts: &Arc<Verdicts>) {
+        self.database.lock().held = Some(Held { store, verdicts: Arc::clone(verdicts) });
+    }
+
+    /// Whether the store that is held against it has what it should have.
+    pub(super) fn judge_held(&self) {
+        let database = self.database.lock();
+        let Some(held) = &database.held else { return };
+        held.judge_events(&database.events.values().rev().cloned().collect::<Vec<_>>());
+    }
 }
 
 impl Database {
@@ -65,6 +80,9 @@ impl Database {
                     appended.stored += 1;
                 }
             }
+        }
+        if let Some(held) = &self.held {
+            held.expect("append of events", &appended, held.store.append(events));
         }
         appended
     }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ttm_perf::{Appended, Fold, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 
+use super::held::Held;
 use super::series_log::{Inserted, SeriesLog};
 use super::store::{Ledger, Server};
+use crate::oracle::Verdicts;
 use crate::{FaultSchedule, SimRuntime, StoreTable};
 
 /// The store.
@@ -26,6 +29,8 @@ struct Database {
     ledger: SampleLedger,
     /// Per process: the samples in acknowledged batches, and in those that have no answer yet.
     sent: BTreeMap<u32, (u64, u64)>,
+    /// Someone's store, which must do as this one does.
+    held: Option<Held<dyn MetricStore>>,
 }
 
 /// The store's counts of the samples that it was sent.
@@ -60,6 +65,23 @@ impl SimMetricStore {
         let (acknowledged, in_flight) = database.sent.get(&process).copied().unwrap_or_default();
         SampleLedger { acknowledged, in_flight, ..database.ledger }
     }
+
+    /// Holds another store against this one, which has nothing yet.
+    pub(super) fn hold(&self, store: Arc<dyn MetricStore>, verdicts: &Arc<Verdicts>) {
+        self.database.lock().held = Some(Held { store, verdicts: Arc::clone(verdicts) });
+    }
+
+    /// Whether the store that is held against it has what it should have.
+    pub(super) fn judge_held(&self) {
+        let database = self.database.lock();
+        let Some(held) = &database.held else { return };
+        let keys: Vec<SeriesKey> = database.log.keys("").cloned().collect();
+        held.judge_keys(&keys);
+        for key in &keys {
+            let samples: Vec<_> = database.log.range(key, Timestamp::MIN, Timestamp::MAX).collect();
+            held.judge_samples(key, &samples);
+        }
+    }
 }
 
 impl Database {
@@ -77,6 +99,9 @@ impl Database {
         }
         self.ledger.stored += appended.stored;
         self.ledger.again += appended.duplicates;
+        if let Some(held) = &self.held {
+            held.expect("append of samples", &appended, held.store.append(samples));
+        }
         appended
     }
 }
