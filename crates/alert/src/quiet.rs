@@ -226,7 +226,7 @@ impl Quiet {
             When::Weekly { zone, first, last: Some(last), .. } => {
                 let today = zone.date(at);
                 // Each day of the week comes twice, and once at least with all its hours.
-                if today.checked_add(14.days()).is_ok_and(|week| *last >= week) {
+                if today.checked_add(14.days()).is_ok_and(|fortnight| *last >= fortnight) {
                     return false;
                 }
                 let began = today.checked_sub(2.days()).unwrap_or(today).max(*first);
