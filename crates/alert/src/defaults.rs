@@ -196,6 +196,14 @@ pub fn rules() -> Vec<RuleSpec> {
     RULES.iter().map(DefaultRule::spec).collect()
 }
 
+/// What a rule is measured in, be it one of these or another one about their series.
+pub fn unit(rule: &RuleSpec) -> Option<Unit> {
+    match rule.series.as_deref() {
+        Some(name) => SERIES.iter().find(|series| series.name == name).map(|series| series.unit),
+        None => Some(Unit::Count),
+    }
+}
+
 /// Says what the rules here mean, and nothing about others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meanings;

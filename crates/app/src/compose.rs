@@ -157,7 +157,8 @@ impl Process {
         let board = Board::starting(&settings.service, &*planes);
         let commands = settings.service.commands.clone();
         let clock: Arc<dyn Clock> = io.clone();
-        let briefing = Briefing::new(board.clone(), commands, surface::links(&settings, &clock));
+        let (links, rules) = (surface::links(&settings, &clock), settings.alerts.rules.rules());
+        let briefing = Briefing::new(board.clone(), commands, links, rules);
         let words: Arc<dyn Words> = Arc::new(briefing);
         let channels = Channels::make(&settings.alerts, &clock, &words)?;
         let surface = HttpSurface::new(listener, &settings.api, &board, &supervision, prometheus);

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Serialize;
-use ttm_alert::defaults::SERIES;
+use ttm_alert::defaults::unit;
 use ttm_alert::{
     AlertKey, AlertView, ChannelId, DEAD_LETTERS_KEPT, DeadLetter, Hidden, Identity, Labels, OrderRefused,
     Ordered, Quiet, RECEIPTS_KEPT, RuleSpec, Unit,
@@ -204,14 +204,6 @@ impl Context {
         let hidden = view.hidden.as_ref();
         let hidden = hidden.map(|hidden| HiddenDto::new(hidden, |id| self.quiets.get(&id)));
         AlertDto::new(view, unit, hidden)
-    }
-}
-
-/// What a rule is measured in.
-fn unit(rule: &RuleSpec) -> Option<Unit> {
-    match rule.series.as_deref() {
-        Some(name) => SERIES.iter().find(|series| series.name == name).map(|series| series.unit),
-        None => Some(Unit::Count),
     }
 }
 

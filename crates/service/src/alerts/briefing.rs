@@ -1,14 +1,15 @@
 //! What there is to say about an alert beside what it is: its effect in figures, what self-healing has tried and tries next, and what
 //! a person can do. It reads the board when a message is sent, and says what is true then.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ttm_alert::defaults::{Meanings, RULES};
+use ttm_alert::defaults::{Meanings, RULES, unit};
 use ttm_alert::words::{About, Acknowledge, Words};
-use ttm_alert::{AlertKey, Item};
+use ttm_alert::{AlertKey, Item, RuleSpec, Unit};
 use ttm_health::{Commands, Facts, LaneFacts};
 use ttm_recovery::{Recovery, State, Step, Taken};
 
@@ -44,12 +45,14 @@ pub struct Briefing {
     board: Arc<Board>,
     commands: Commands,
     links: Links,
+    units: BTreeMap<String, Unit>,
 }
 
 impl Briefing {
-    /// What the board knows, with commands as this service's users write them.
-    pub fn new(board: Arc<Board>, commands: Commands, links: Links) -> Self {
-        Self { board, commands, links }
+    /// What the board knows of alerts of these rules, with commands as this service's users write them.
+    pub fn new(board: Arc<Board>, commands: Commands, links: Links, rules: &[RuleSpec]) -> Self {
+        let units = rules.iter().filter_map(|rule| Some((rule.name.clone(), unit(rule)?))).collect();
+        Self { board, commands, links, units }
     }
 
     fn unquoted(&self, command: &str) -> String {
@@ -133,6 +136,7 @@ impl Words for Briefing {
                 Some(link) => Acknowledge::Link(link(item)),
                 None => self.command(item),
             }),
+            unit: self.units.get(&**rule).copied(),
             ..Meanings.about(item)
         }
     }

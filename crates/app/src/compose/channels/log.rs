@@ -74,7 +74,7 @@ mod tests {
     use ttm_alert::defaults::Meanings;
     use ttm_alert::words::Acknowledge;
     use ttm_alert::{
-        AlertKey, ChannelId, Ending, Episode, EpisodeId, Labels, Message, News, OutboxRow, RowKey,
+        AlertKey, ChannelId, Ending, Episode, EpisodeId, Item, Labels, Message, News, OutboxRow, RowKey, Unit,
     };
     use ttm_health::Commands;
     use ttm_kernel::{Clock, Epoch};
@@ -188,13 +188,23 @@ mod tests {
         let (path, token) = (folder.path().join("ttm.toml"), folder.path().join("token"));
         std::fs::write(&token, "hunter2-and-thirty-more-characters").expect("written");
         std::fs::set_permissions(token, PermissionsExt::from_mode(0o600)).expect("ours");
-        let text = "[api]\npublic_url = \"https://ttm.example.org\"\ntoken_file = \"token\"\n";
+        let text = "[api]\npublic_url = \"https://ttm.example.org\"\ntoken_file = \"token\"\n\
+                    [alerts.rules.fuller]\nseries = \"resource.disk_percent\"\nenter = 60\n";
         std::fs::write(&path, text).expect("written");
         let settings = check(Draft::read(Some(&path), std::iter::empty())).expect("valid");
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
         let threads = Threads::start().expect("there is room for them");
         let board = Board::starting(&ServiceSettings::default(), &*threads.planes());
-        Briefing::new(board, Commands::default(), links(&settings, &clock))
+        Briefing::new(board, Commands::default(), links(&settings, &clock), settings.alerts.rules.rules())
+    }
+
+    #[test]
+    fn what_a_rule_of_ones_own_measures_has_its_unit() {
+        let of = |rule: &str| {
+            let key = AlertKey::new(rule, Labels::none());
+            briefing().about(&Item { key, ..item(1, Severity::Warning, false) }).unit
+        };
+        assert_eq!([of("fuller"), of("disk"), of("gone")], [Some(Unit::Percent), Some(Unit::Percent), None]);
     }
 
     #[test]
