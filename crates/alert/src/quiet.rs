@@ -156,22 +156,19 @@ impl Quiet {
             When::Weekly { first, last: Some(last), .. } if last < first => {
                 return Err(InvalidQuiet::Backwards);
             }
-            When::Weekly { days, first, last: Some(last), .. }
-                if !first
-                    .series(1.day())
-                    .take(7)
-                    .take_while(|day| day <= last)
-                    .any(|day| days.contains(&day.weekday())) =>
-            {
-                return Err(InvalidQuiet::NoDays);
-            }
             When::Once { from, until: Some(until) } => until.duration_since(*from).as_hours() / 24,
             When::Weekly { first, last: Some(last), .. } => last.duration_since(*first).as_hours() / 24,
         };
         if days > Self::LONGEST_DAYS.into() {
             return Err(InvalidQuiet::TooLong);
         }
-        Ok(Self { matcher, when, author: author.to_owned(), reason: reason.to_owned() })
+        let quiet = Self { matcher, when, author: author.to_owned(), reason: reason.to_owned() };
+        if let When::Weekly { first, last: Some(last), .. } = &quiet.when
+            && !quiet.comes(*first, *last, Timestamp::MIN)
+        {
+            return Err(InvalidQuiet::NoDays);
+        }
+        Ok(quiet)
     }
 
     /// Whether this can be an author or a reason: every character is seen as what it is, and there are not too many.
@@ -225,14 +222,8 @@ impl Quiet {
             When::Weekly { last: None, .. } => true,
             When::Weekly { zone, first, last: Some(last), .. } => {
                 let today = zone.date(at);
-                // Each day of the week comes twice, and once at least with all its hours.
-                if today.checked_add(14.days()).is_ok_and(|fortnight| *last >= fortnight) {
-                    return false;
-                }
                 let began = today.checked_sub(2.days()).unwrap_or(today).max(*first);
-                let mut days = began.series(1.day()).take_while(|day| day <= last);
-                // One that clocks which are set ahead leave out has no length.
-                !days.any(|day| self.window(day).is_some_and(|(begin, end)| begin.max(at) < end))
+                !self.comes(began, *last, at)
             }
         }
     }
@@ -240,6 +231,13 @@ impl Quiet {
     /// Whether it keeps an alert from being told at this time.
     pub fn silences(&self, key: &AlertKey, severity: Severity, at: Timestamp) -> bool {
         self.matcher.matches(key, severity) && self.is_on(at)
+    }
+
+    /// Whether a window that begins on one of these days lasts beyond this time. In two weeks and the days before each day of the week comes
+    /// twice, and one of both has all its hours.
+    fn comes(&self, from: Date, to: Date, at: Timestamp) -> bool {
+        let mut days = from.series(1.day()).take(2 * 7 + 2).take_while(|day| *day <= to);
+        days.any(|day| self.window(day).is_some_and(|(begin, end)| begin.max(at) < end))
     }
 
     /// The window that begins on this day, if one does.

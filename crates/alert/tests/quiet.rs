@@ -114,7 +114,14 @@ fn a_time_that_is_left_out_means_the_next_instant() {
     assert_eq!(of(time(2, 0, 0, 0), time(4, 0, 0, 0)), nine);
     assert_eq!(of(time(3, 0, 0, 0), time(4, 0, 0, 0)), nine);
     assert_eq!(of(time(1, 0, 0, 0), time(2, 30, 0, 0)), ["2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z"]);
-    assert_eq!(of(time(2, 10, 0, 0), time(2, 50, 0, 0)), [""; 0], "all of it is left out");
+    let zone = || Zone::parse("Europe/Berlin").expect("it exists");
+    let left_out = |last| {
+        let (from, to) = (time(2, 10, 0, 0), time(2, 50, 0, 0));
+        quiet(When::Weekly { zone: zone(), days: WEEK.to_vec(), from, to, first: day, last: Some(last) })
+    };
+    assert_eq!(left_out(day), Err(InvalidQuiet::NoDays), "all of it is left out");
+    let next = spans(&left_out(date(2026, 3, 30)).expect("valid"), "2026-03-29");
+    assert_eq!(next, ["2026-03-30T00:10:00Z", "2026-03-30T00:50:00Z"], "the next day's alone");
 }
 
 #[test]
@@ -134,8 +141,8 @@ fn a_time_that_comes_twice_means_both() {
 fn a_day_that_is_left_out_has_no_window_and_half_hours_count() {
     // Samoa went from the 29th to the 31st.
     let window =
-        daily("Pacific/Apia", time(1, 0, 0, 0), time(2, 0, 0, 0), date(2011, 12, 30), date(2011, 12, 30));
-    assert_eq!(spans(&window, "2011-12-29"), [""; 0]);
+        daily("Pacific/Apia", time(1, 0, 0, 0), time(2, 0, 0, 0), date(2011, 12, 30), date(2011, 12, 31));
+    assert_eq!(spans(&window, "2011-12-29"), ["2011-12-30T11:00:00Z", "2011-12-30T12:00:00Z"], "the 31st's alone");
     // The clocks of Lord Howe go forward by half an hour, from 02:00 to 02:30 at 15:30 UTC.
     let day = date(2026, 10, 4);
     let window = daily("Australia/Lord_Howe", time(2, 10, 0, 0), time(3, 0, 0, 0), day, day);
