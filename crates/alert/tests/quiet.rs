@@ -142,7 +142,11 @@ fn a_day_that_is_left_out_has_no_window_and_half_hours_count() {
     // Samoa went from the 29th to the 31st.
     let window =
         daily("Pacific/Apia", time(1, 0, 0, 0), time(2, 0, 0, 0), date(2011, 12, 30), date(2011, 12, 31));
-    assert_eq!(spans(&window, "2011-12-29"), ["2011-12-30T11:00:00Z", "2011-12-30T12:00:00Z"], "the 31st's alone");
+    assert_eq!(
+        spans(&window, "2011-12-29"),
+        ["2011-12-30T11:00:00Z", "2011-12-30T12:00:00Z"],
+        "the 31st's alone"
+    );
     // The clocks of Lord Howe go forward by half an hour, from 02:00 to 02:30 at 15:30 UTC.
     let day = date(2026, 10, 4);
     let window = daily("Australia/Lord_Howe", time(2, 10, 0, 0), time(3, 0, 0, 0), day, day);
