@@ -161,7 +161,8 @@ impl Process {
         let briefing = Briefing::new(board.clone(), commands, links, rules);
         let words: Arc<dyn Words> = Arc::new(briefing);
         let channels = Channels::make(&settings.alerts, &clock, &words)?;
-        let surface = HttpSurface::new(listener, &settings.api, &board, &supervision, prometheus);
+        let instance = &settings.service.instance;
+        let surface = HttpSurface::new(listener, &settings.api, instance, &board, &supervision, prometheus);
         let port = lease.port();
         let service = with_alerts(settings.service.clone(), &settings.alerts);
         let supervisor = Supervisor::new(service, planes, board.clone(), port, Arc::new(surface));

@@ -10,7 +10,7 @@ use ttm_breaker::BreakerControl;
 use ttm_health::HealthView;
 use ttm_kernel::{Runtime, StoreError, within};
 use ttm_market::TokenView;
-use ttm_perf::{EventStore, MetricStore};
+use ttm_perf::{EventStore, MetricStore, SeriesKey};
 use ttm_recovery::RecoveryControl;
 
 use crate::ApiConfig;
@@ -30,11 +30,16 @@ pub struct ApiState {
     pub controls: Arc<OnceLock<Controls>>,
     /// The kinds of events that this version of the service records. Other versions may have stored others.
     pub event_kinds: &'static [&'static str],
+    /// The series of this process that is meant by a key that does not say of which process.
+    pub own_series: OwnSeries,
     /// Time, for deadlines and for relative times such as `24h`.
     pub runtime: Arc<dyn Runtime>,
     /// Renders the metrics as Prometheus text; must not block.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
+
+/// Completes a key that does not say of which process it is. `None` if the key leaves out nothing.
+pub type OwnSeries = Arc<dyn Fn(&SeriesKey) -> Option<SeriesKey> + Send + Sync>;
 
 /// The stores that requests query.
 #[derive(Clone)]

@@ -1,5 +1,7 @@
-//! The history endpoints: they query the metric store, with a timeout.
+//! The history endpoints: they query the metric store, with a timeout. Who asks for a series of a process without saying which one
+//! gets that of this process, and what was recorded before the names said it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,7 +9,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
-use ttm_perf::{Aggregate, RangeQuery, SeriesKey};
+use ttm_perf::{Aggregate, Point, RangeQuery, SeriesKey};
 
 use crate::app::App;
 use crate::dto::{HistoryDto, SeriesDto};
@@ -42,13 +44,26 @@ pub(crate) async fn range(
         None => Aggregate::Avg,
         Some(_) => given.read("agg", &words(), Aggregate::parse)?.unwrap_or(Aggregate::Avg),
     };
-    let query = RangeQuery::try_new(series, from, to, step, aggregate)
-        .map_err(|error| Problem::bad_request(error.to_string()))?;
-    let points = app.query(METRICS, app.stores()?.history.range(&query)).await?;
-    if points.is_empty() {
-        check_series(&app, query.series()).await?;
+    let query = |series| {
+        let query = RangeQuery::try_new(series, from, to, step, aggregate);
+        query.map_err(|error| Problem::bad_request(error.to_string()))
+    };
+    let history = &app.stores()?.history;
+    let own = (app.state.own_series)(&series);
+    let asked = query(series)?;
+    let mut points = app.query(METRICS, history.range(&asked)).await?;
+    let meant = match own {
+        Some(own) => {
+            let own = query(own)?;
+            points = joined(points, app.query(METRICS, history.range(&own)).await?);
+            own
+        }
+        None => asked.clone(),
+    };
+    if points.is_empty() && !is_known(&app, meant.series()).await? {
+        check_series(&app, asked.series()).await?;
     }
-    Ok(app.render(|| Json(HistoryDto::new(&query, &points))).await)
+    Ok(app.render(|| Json(HistoryDto::new(&meant, &points))).await)
 }
 
 pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
@@ -63,13 +78,25 @@ pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response,
     Ok(app.render(|| Json(SeriesDto::page(&keys, limit))).await)
 }
 
+/// What was recorded before the names had the instance, and what was recorded since. A bucket with both is the newer one's, since
+/// no aggregate can be made of two.
+fn joined(older: Vec<Point>, newer: Vec<Point>) -> Vec<Point> {
+    let by_time: BTreeMap<_, _> = older.into_iter().chain(newer).map(|point| (point.at, point)).collect();
+    by_time.into_values().collect()
+}
+
+async fn is_known(app: &App, series: &SeriesKey) -> Result<bool, Problem> {
+    let first = app.query(METRICS, app.stores()?.history.series(series.as_str(), None, 1)).await?;
+    Ok(first.first() == Some(series))
+}
+
 /// 404 for an unknown series, with the name that may be meant. A known series without points in a range is empty.
 async fn check_series(app: &App, series: &SeriesKey) -> Result<(), Problem> {
     /// Enough for every series of a group but the scores of the tokens, whose names contain a mint and are not typed by hand.
     const LOOKED_AT: usize = 500;
     let history = &app.stores()?.history;
     let name = series.as_str();
-    if app.query(METRICS, history.series(name, None, 1)).await?.first() == Some(series) {
+    if is_known(app, series).await? {
         return Ok(());
     }
     let group = name.split_inclusive('.').next().unwrap_or_default();
@@ -77,10 +104,18 @@ async fn check_series(app: &App, series: &SeriesKey) -> Result<(), Problem> {
     if keys.is_empty() {
         keys = app.query(METRICS, history.series("", None, LOOKED_AT)).await?;
     }
+    let shortest: Vec<SeriesKey> = keys.into_iter().map(|key| shortest(app, key)).collect();
     Err(Problem::unknown(
         "series",
         name,
-        keys.iter().map(SeriesKey::as_str),
+        shortest.iter().map(SeriesKey::as_str),
         "/api/v1/metrics lists the known ones",
     ))
+}
+
+/// The key as somebody may write it who asks for the series of this process.
+fn shortest(app: &App, key: SeriesKey) -> SeriesKey {
+    let shorter = key.labels().map(|(label, _)| key.without_label(label));
+    let own = shorter.into_iter().find(|shorter| (app.state.own_series)(shorter).as_ref() == Some(&key));
+    own.unwrap_or(key)
 }

@@ -58,7 +58,7 @@ mod time_text;
 mod tokens;
 
 pub use ack_links::AckLinks;
-pub use app::{ApiState, Controls, Stores};
+pub use app::{ApiState, Controls, OwnSeries, Stores};
 pub use config::ApiConfig;
 pub use problem::{recovery_id, unknown_breaker, unknown_recovery};
 pub use router::router;

@@ -2,11 +2,12 @@
 
 mod surface;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use surface::{Hanging, Surface, keys};
 use ttm_kernel::{Clock, StoreError};
 use ttm_market::{Basis, Components, Mint, Score, ScoreState, Smoothed, Token};
@@ -198,6 +199,40 @@ fn an_unknown_series_gets_a_suggestion() {
     surface.runtime.clock().advance(Duration::from_hours(3));
     let quiet = surface.get("/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D");
     assert_eq!(quiet.json()["points"], json!([]), "a known series may be empty");
+}
+
+#[test]
+fn a_series_without_its_instance_is_that_of_this_process_and_goes_back_to_before_the_names_had_one() {
+    let surface = Surface::new(Vec::new());
+    let minutes = |series: &str, minutes: Range<i64>, value| -> Vec<Sample> {
+        let series: SeriesKey = series.parse().expect("a series");
+        let at = |minute: i64| Timestamp::from_second(60 * minute).expect("in range");
+        minutes.map(|minute| Sample::try_new(series.clone(), at(minute), value).expect("finite")).collect()
+    };
+    let samples = [
+        minutes("resource.old", 0..3, 1.0),
+        minutes("resource.old{instance=fra1}", 2..4, 2.0),
+        minutes("resource.old{instance=fra2}", 0..9, 3.0),
+        minutes("resource.new{instance=fra1}", 5..6, 4.0),
+    ];
+    surface.runtime.block_on(surface.history.append(&samples.concat())).expect("the fake works");
+    let get = |series: &str| surface.get(&format!("/api/v1/metrics/{series}?from=0&to=600"));
+    let values = |answer: &Value| -> Vec<f64> {
+        let points = answer["points"].as_array().expect("a list");
+        points.iter().map(|point| point["value"].as_f64().expect("a number")).collect()
+    };
+    let joined = get("resource.old").json();
+    assert_eq!(joined["series"], "resource.old{instance=fra1}", "the answer says where it went");
+    assert_eq!(values(&joined), [1.0, 1.0, 2.0, 2.0]);
+    assert_eq!(values(&get("resource.new").json()), [4.0]);
+    assert_eq!(values(&get("resource.old%7Binstance=fra2%7D").json()), [3.0; 9]);
+    let quiet = surface.get("/api/v1/metrics/resource.new?from=0&to=60");
+    assert_eq!(quiet.json()["points"], json!([]), "a known series may be empty");
+    assert_eq!(
+        get("resource.neww").problem(404),
+        "unknown series \"resource.neww\"; did you mean \"resource.new\"?; \
+         /api/v1/metrics lists the known ones"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What all crates share: moments, the ports to time, randomness, tasks and the store's lease, the two lanes of work, store
-//! errors, fencing tokens, severities and ids.
+//! errors, fencing tokens, severities, names of instances and ids.
 //!
 //! It does not depend on any domain, and holds no implementation of a port: those live in
 //! `tokio-runtime` for the real machine, in `testkit` for tests and in `sim` for the simulator.
@@ -10,6 +10,7 @@ mod failure;
 mod fencing;
 mod figures;
 mod id;
+mod instance;
 mod lane;
 mod lease;
 mod moment;
@@ -26,6 +27,7 @@ pub use failure::FailureClass;
 pub use fencing::{Admission, Epoch, FencingToken, Incarnation};
 pub use figures::{Connections, Quantiles};
 pub use id::CorrelationId;
+pub use instance::{Instance, InvalidInstance};
 pub use lane::{Lane, PerLane};
 pub use lease::{LeaseError, StoreLease};
 pub use moment::Moment;

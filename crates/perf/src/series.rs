@@ -41,6 +41,38 @@ impl SeriesKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The key without its labels.
+    pub fn name(&self) -> &str {
+        self.0.split_once('{').map_or(&*self.0, |(name, _)| name)
+    }
+
+    /// Its labels and their values, as they are written.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.0.split_once('{').and_then(|(_, rest)| rest.strip_suffix('}'));
+        labels.into_iter().flat_map(|labels| labels.split(',')).filter_map(|label| label.split_once('='))
+    }
+
+    /// The key with one label more, and all of them in alphabetical order.
+    ///
+    /// # Errors
+    /// A label or a value that no key has, or a key that would be too long.
+    pub fn with_label(&self, label: &str, value: &str) -> Result<Self, InvalidSeries> {
+        let mut labels: Vec<(&str, &str)> = self.labels().chain([(label, value)]).collect();
+        labels.sort_unstable();
+        written(self.name(), labels).parse()
+    }
+
+    /// The key without this label.
+    #[must_use]
+    pub fn without_label(&self, label: &str) -> Self {
+        Self(written(self.name(), self.labels().filter(|(name, _)| *name != label)).into())
+    }
+}
+
+fn written<'a>(name: &str, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let labels: Vec<String> = labels.into_iter().map(|(label, value)| format!("{label}={value}")).collect();
+    if labels.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) }
 }
 
 impl FromStr for SeriesKey {
@@ -156,6 +188,22 @@ mod tests {
         for labels in ["a{", "a{}", "a{b}", "a{b=}", "{b=c}", "a{b=c}d"] {
             assert_eq!(parse(labels), Err(InvalidSeries::Labels), "{labels}");
         }
+    }
+
+    #[test]
+    fn a_key_is_its_name_and_its_labels_and_takes_another_one_in_its_place() {
+        let bare: SeriesKey = "run.duration_ms".parse().expect("valid");
+        assert_eq!((bare.name(), bare.labels().count()), ("run.duration_ms", 0));
+        let one = bare.with_label("instance", "fra1").expect("valid");
+        assert_eq!(one.as_str(), "run.duration_ms{instance=fra1}");
+        let two = one.with_label("group", "hot").expect("valid");
+        assert_eq!(two.as_str(), "run.duration_ms{group=hot,instance=fra1}");
+        assert_eq!(two.name(), "run.duration_ms");
+        assert_eq!(two.labels().collect::<Vec<_>>(), [("group", "hot"), ("instance", "fra1")]);
+        assert_eq!((two.without_label("group"), one.without_label("instance")), (one.clone(), bare.clone()));
+        assert_eq!(two.without_label("part"), two);
+        assert!(bare.with_label("a", "b c").is_err() && bare.with_label("", "b").is_err());
+        assert_eq!(bare.with_label("a", &"b".repeat(500)), Err(InvalidSeries::Length { got: 519 }));
     }
 
     #[test]

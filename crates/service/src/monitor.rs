@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use ttm_breaker::State as BreakerWord;
 use ttm_health::{Facts, Phase, Status, assess};
 use ttm_kernel::{Lane, Moment, Quantiles, Runtime, within};
-use ttm_perf::Sample;
 
 use crate::gist::gist;
 use crate::life::{Author, Life};
@@ -199,24 +198,32 @@ impl Monitor {
             ("resource.disk_usage_percent", measured.disk_usage_percent),
             ("resource.open_file_descriptors", measured.open_file_descriptors.map(|open| open as f64)),
         ];
-        self.resident.samples.put(self.author, known(&figures, at));
+        self.record(at, figures.map(|(name, value)| (name, [], value)));
+    }
+
+    /// Writes the figures that are known.
+    fn record<const LABELS: usize>(
+        &self,
+        at: Timestamp,
+        figures: impl IntoIterator<Item = (&'static str, [&'static str; LABELS], Option<f64>)>,
+    ) {
+        let Resident { settings, samples, .. } = &*self.resident;
+        let known = figures
+            .into_iter()
+            .filter_map(|(name, labels, value)| sample(&settings.instance, name, &labels, at, value?));
+        samples.put(self.author, known.collect::<Vec<_>>());
     }
 
     fn record_health(&self) {
         let at = self.runtime.wall();
-        self.resident.samples.put(
-            self.author,
-            known(&[("tokens.per_minute", Some(self.resident.board.tokens_per_minute()))], at),
-        );
-        let data = self.resident.board.data_facts();
-        for (lane, facts) in [(Lane::Hot, data.hot), (Lane::Cold, data.cold)] {
-            if let Some(Quantiles { p95, .. }) = facts.ages {
-                self.resident.samples.put(
-                    self.author,
-                    sample("tokens.age_p95_seconds", &[("lane", lane.as_str())], at, p95.as_secs_f64()),
-                );
-            }
-        }
+        let Resident { board, .. } = &*self.resident;
+        self.record(at, [("tokens.per_minute", [], Some(board.tokens_per_minute()))]);
+        let data = board.data_facts();
+        let ages = [(Lane::Hot, data.hot), (Lane::Cold, data.cold)].map(|(lane, facts)| {
+            let p95 = facts.ages.map(|Quantiles { p95, .. }| p95.as_secs_f64());
+            ("tokens.age_p95_seconds", [lane.as_str()], p95)
+        });
+        self.record(at, ages);
     }
 
     fn record_performance(&self) {
@@ -229,13 +236,8 @@ impl Monitor {
             ("api.p95_ms", millis(window.p95)),
             ("api.p99_ms", millis(window.p99)),
         ];
-        self.resident.samples.put(self.author, known(&figures, self.runtime.wall()));
+        self.record(self.runtime.wall(), figures.map(|(name, value)| (name, [], value)));
     }
-}
-
-/// Samples of the figures that are known.
-fn known(figures: &[(&str, Option<f64>)], at: Timestamp) -> Vec<Sample> {
-    figures.iter().filter_map(|(name, value)| sample(name, &[], at, (*value)?)).collect()
 }
 
 /// Whether `next` has come; moves it past `now`, without catching up on what was missed.

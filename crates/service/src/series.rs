@@ -1,50 +1,55 @@
-//! The names of the series that the service produces, and the samples it makes of its results. It stores nothing.
+//! The series that the service writes to the history, and the samples that it makes of its results. It stores nothing.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use ttm_kernel::Lane;
+use ttm_kernel::{Instance, Lane};
 use ttm_market::{Components, Mint, ScoreState};
 use ttm_perf::{Sample, SeriesKey};
 use ttm_schedule::RunOutcome;
 
-/// Every name, for documentation and for readers that list them.
-pub const NAMES: &[(&str, &str)] = &[
-    ("token.score{mint=…}", "raw score"),
-    ("token.smoothed_score{mint=…}", "score after the EWMA"),
-    ("token.tx_accel{mint=…}", "component, as computed"),
-    ("token.vol_momentum{mint=…}", "component, as computed"),
-    ("token.freshness{mint=…}", "component, as computed"),
-    ("token.orderflow{mint=…}", "component, as computed"),
-    ("run.duration_ms{group=…}", "time from a run's start to its end"),
-    ("run.attempted{group=…}", "tokens that a run requested"),
-    ("run.failed{group=…}", "tokens that a run could not refresh"),
-    ("run.stale{group=…}", "of the failed, those that are served on, marked"),
-    ("run.skipped{group=…}", "of the failed, those of which too little is known"),
-    ("run.cached{group=…}", "tokens that were due and had been seen just before"),
-    ("run.deferred{group=…}", "tokens that were due and did not fit"),
-    ("api.requests_per_minute", "attempts of the last minute"),
-    ("api.error_rate", "share of failed attempts over five minutes"),
-    ("api.p50_ms", "response time over five minutes"),
-    ("api.p95_ms", "response time over five minutes"),
-    ("api.p99_ms", "response time over five minutes"),
-    ("resource.memory_bytes", "resident memory"),
-    ("resource.cpu_percent", "share of what the process may use"),
-    ("resource.disk_usage_percent", "of the data path's file system"),
-    ("resource.open_file_descriptors", "open descriptors"),
-    ("tokens.per_minute", "tokens scored in the last minute"),
-    ("tokens.age_p95_seconds{lane=…}", "age of the lane's data"),
-];
+mod catalogue;
+mod entry;
 
-/// One sample. `None` if the value is not finite, which no series holds.
-pub(super) fn sample(name: &str, labels: &[(&str, &str)], at: Timestamp, value: f64) -> Option<Sample> {
-    Sample::try_new(key(name, labels), at, value).ok()
+pub use catalogue::CATALOGUE;
+pub use entry::{INSTANCE, Kind, Label, Scope, Series, Unit, Written};
+
+/// The entry with this name.
+pub fn find(name: &str) -> Option<&'static Series> {
+    CATALOGUE.iter().find(|series| series.name == name)
 }
 
-fn key(name: &str, labels: &[(&str, &str)]) -> SeriesKey {
+/// The series of this instance that somebody means who leaves its name out. `None` if nothing was left out.
+pub fn of_instance(asked: &SeriesKey, instance: &Instance) -> Option<SeriesKey> {
+    let series = find(asked.name()).filter(|series| series.scope == Scope::Process)?;
+    let is_all_else = asked.labels().map(|(label, _)| label).eq(series.labels.iter().map(|label| label.name));
+    is_all_else.then(|| asked.with_label(INSTANCE, instance.as_str()).ok()).flatten()
+}
+
+/// One sample of what the catalogue has under this name, with the values of its labels in their order. `None` if the value is not
+/// finite, which no series holds.
+pub(super) fn sample(
+    instance: &Instance,
+    name: &str,
+    labels: &[&str],
+    at: Timestamp,
+    value: f64,
+) -> Option<Sample> {
+    Sample::try_new(key(instance, name, labels), at, value).ok()
+}
+
+fn key(instance: &Instance, name: &str, values: &[&str]) -> SeriesKey {
+    let series = find(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"));
+    assert_eq!(series.labels.len(), values.len(), "{name} has a value for each of its labels");
+    let mut labels: Vec<(&str, &str)> =
+        series.labels.iter().map(|label| label.name).zip(values.iter().copied()).collect();
+    if series.scope == Scope::Process {
+        labels.push((INSTANCE, instance.as_str()));
+        labels.sort_unstable();
+    }
     let mut text = name.to_owned();
-    for (i, (label, word)) in labels.iter().enumerate() {
-        text.extend([if i == 0 { "{" } else { "," }, label, "=", word]);
+    for (i, (label, value)) in labels.iter().enumerate() {
+        text.extend([if i == 0 { "{" } else { "," }, label, "=", value]);
     }
     if !labels.is_empty() {
         text.push('}');
@@ -88,17 +93,19 @@ impl ScoreSeries {
 
 fn score_keys(mint: &Mint) -> [SeriesKey; SCORE_NAMES.len()] {
     let mint = mint.to_string();
-    SCORE_NAMES.map(|name| key(name, &[("mint", &mint)]))
+    // Of a token, whichever process looks at it.
+    let nobody = Instance::default();
+    SCORE_NAMES.map(|name| key(&nobody, name, &[&mint]))
 }
 
 /// What a run came to.
 pub(super) fn of_run(
+    instance: &Instance,
     lane: Lane,
     took: std::time::Duration,
     outcome: &RunOutcome,
     at: Timestamp,
-) -> impl Iterator<Item = Sample> {
-    let outcome = *outcome;
+) -> Vec<Sample> {
     [
         ("run.duration_ms", took.as_secs_f64() * 1e3),
         ("run.attempted", outcome.attempted as f64),
@@ -109,5 +116,78 @@ pub(super) fn of_run(
         ("run.deferred", outcome.deferred as f64),
     ]
     .into_iter()
-    .filter_map(move |(name, value)| sample(name, &[("group", lane.as_str())], at, value))
+    .filter_map(|(name, value)| sample(instance, name, &[lane.as_str()], at, value))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn instance() -> Instance {
+        "fra1".parse().expect("a name")
+    }
+
+    #[test]
+    fn names_are_unique_and_labels_in_order() {
+        let names: BTreeSet<&str> = CATALOGUE.iter().map(|series| series.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+        for series in CATALOGUE {
+            assert!(series.labels.is_sorted_by_key(|label| label.name), "{}", series.name);
+            assert!(series.means.ends_with('.') && !series.means.contains('|'), "{}", series.name);
+        }
+    }
+
+    #[test]
+    fn what_is_of_a_process_has_its_instance_and_what_is_of_tokens_none() {
+        let of = |name: &str, labels: &[&str]| {
+            let sample = sample(&instance(), name, labels, Timestamp::UNIX_EPOCH, 1.0).expect("finite");
+            sample.series().to_string()
+        };
+        assert_eq!(of("resource.cpu_percent", &[]), "resource.cpu_percent{instance=fra1}");
+        assert_eq!(of("run.failed", &["hot"]), "run.failed{group=hot,instance=fra1}");
+        assert_eq!(
+            of("recovery.step", &["work", "start"]),
+            "recovery.step{instance=fra1,part=work,step=start}"
+        );
+        assert_eq!(of("tokens.age_p95_seconds", &["hot"]), "tokens.age_p95_seconds{lane=hot}");
+        assert_eq!(of("token.score", &["So1"]), "token.score{mint=So1}");
+        for (prefix, scope) in [
+            ("run.", Scope::Process),
+            ("api.", Scope::Process),
+            ("resource.", Scope::Process),
+            ("token.", Scope::Token),
+        ] {
+            let named = CATALOGUE.iter().filter(|series| series.name.starts_with(prefix));
+            assert!(named.into_iter().all(|series| series.scope == scope), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn the_longest_instance_fits_into_every_key() {
+        let longest: Instance = "x".repeat(Instance::MAX_BYTES).parse().expect("a name");
+        for series in CATALOGUE {
+            let value = "x".repeat(64);
+            let values: Vec<&str> = series.labels.iter().map(|_| &*value).collect();
+            assert!(sample(&longest, series.name, &values, Timestamp::UNIX_EPOCH, 1.0).is_some());
+        }
+    }
+
+    #[test]
+    fn a_key_without_the_instance_means_that_of_this_process() {
+        let of = |asked: &str| {
+            let own = of_instance(&asked.parse().expect("a series"), &instance());
+            own.map(|own| own.to_string())
+        };
+        assert_eq!(of("api.p95_ms").as_deref(), Some("api.p95_ms{instance=fra1}"));
+        assert_eq!(of("run.failed{group=hot}").as_deref(), Some("run.failed{group=hot,instance=fra1}"));
+        for complete in ["api.p95_ms{instance=fra2}", "tokens.per_minute", "token.score{mint=So1}", "nothing"]
+        {
+            assert_eq!(of(complete), None, "{complete}");
+        }
+        // The group is missing too.
+        assert_eq!(of("run.failed"), None);
+    }
 }

@@ -7,6 +7,7 @@ use ttm_breaker::{BreakerConfig, BreakerSettings, CountAs};
 use ttm_dispatch::DispatchConfig;
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::{Commands, ProgressThresholds, Thresholds};
+use ttm_kernel::Instance;
 use ttm_market::MarketConfig;
 use ttm_perf::ControlConfig;
 use ttm_recovery::RecoveryConfig;
@@ -30,6 +31,8 @@ pub(crate) const METRICS: &str = "metrics store";
 /// The service's settings.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
+    /// Which of several processes this is: a label of what is measured of it.
+    pub instance: Instance,
     /// The market's rules.
     pub market: MarketConfig,
     /// The groups' intervals.
@@ -149,6 +152,7 @@ impl Default for ServiceSettings {
             ..GuardSettings::default()
         };
         Self {
+            instance: Instance::default(),
             market: MarketConfig::default(),
             schedule: ScheduleConfig::default(),
             dispatch: DispatchConfig::default(),

@@ -227,7 +227,9 @@ impl Work {
                     self.runs[lane] = Some(id);
                 }
                 Effect::RunEnded { lane, took, outcome, run: _ } => {
-                    samples.put(self.author, series::of_run(lane, took, &outcome, self.runtime.wall()));
+                    let instance = &resident.settings.instance;
+                    let at = self.runtime.wall();
+                    samples.put(self.author, series::of_run(instance, lane, took, &outcome, at));
                     self.show_quality();
                     self.end_start(&outcome);
                     if let Some(id) = self.runs[lane].take() {

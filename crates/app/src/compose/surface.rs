@@ -10,9 +10,9 @@ use ttm_alert::Item;
 use ttm_axum_api::dto::RecoveriesDto;
 use ttm_axum_api::{AckLinks, ApiConfig, ApiState, Bound, Stores};
 use ttm_health::Phase;
-use ttm_kernel::{BoxFuture, Clock, Runtime};
+use ttm_kernel::{BoxFuture, Clock, Instance, Runtime};
 use ttm_recovery::Recovery;
-use ttm_service::{AcknowledgeLink, Board, Controls, Links, Ports, Stop, Surface, Vital};
+use ttm_service::{AcknowledgeLink, Board, Controls, Links, Ports, Stop, Surface, Vital, series};
 
 use super::{descriptors, self_check};
 use crate::config::{ApiSettings, Settings};
@@ -51,17 +51,19 @@ impl HttpSurface {
     pub(super) fn new(
         bound: Bound,
         settings: &ApiSettings,
+        instance: &Instance,
         board: &Arc<Board>,
         runtime: &Arc<dyn Runtime>,
         prometheus: PrometheusHandle,
     ) -> Self {
-        let address = bound.address();
+        let (address, instance) = (bound.address(), instance.clone());
         let config = ApiConfig::new(address, settings.token.clone()).with_ack_links(ack_links(settings));
         let state = ApiState {
             health: board.clone(),
             tokens: board.clone(),
             stores: Arc::new(OnceLock::new()),
             controls: Arc::new(OnceLock::new()),
+            own_series: Arc::new(move |asked| series::of_instance(asked, &instance)),
             event_kinds: ttm_service::EVENT_KINDS,
             runtime: runtime.clone(),
             metrics: Arc::new(move || {
@@ -147,7 +149,14 @@ mod tests {
         let bound = threads.block_on(Bound::bind(any)).expect("a free port");
         let settings = ApiSettings { listen: bound.address(), token: None };
         let prometheus = PrometheusBuilder::new().build_recorder().handle();
-        let surface = HttpSurface::new(bound, &settings, &board, &planes.supervision(), prometheus);
+        let surface = HttpSurface::new(
+            bound,
+            &settings,
+            &Instance::default(),
+            &board,
+            &planes.supervision(),
+            prometheus,
+        );
         TcpStream::connect(settings.listen).expect("the part that is started again would answer");
         surface.ended();
         TcpStream::connect(settings.listen).expect_err("nothing would");

@@ -59,7 +59,8 @@ mod tests {
         assert_eq!(settings.api.listen, "127.0.0.1:8080".parse().expect("an address"));
         assert_eq!(settings.service.stop_within, Duration::from_secs(30));
         assert_eq!(settings.exchange.base_url, "https://api.dexscreener.com");
-        let defaults = ttm_service::ServiceSettings::default();
+        let instance = settings.service.instance.clone();
+        let defaults = ttm_service::ServiceSettings { instance, ..ttm_service::ServiceSettings::default() };
         assert_eq!(format!("{:?}", settings.service), format!("{defaults:?}"));
     }
 

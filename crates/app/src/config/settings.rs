@@ -47,6 +47,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Who is told what.
     pub alerts: AlertSettings,
+    /// Whether somebody gave the instance its name; otherwise it has that of the host.
+    pub is_named: bool,
     /// Where each key was set, for those that were.
     places: BTreeMap<String, Origin>,
 }

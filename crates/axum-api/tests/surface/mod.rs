@@ -70,6 +70,10 @@ impl Surface {
             tokens: Arc::new(Tokens::new(tokens)),
             stores: opened(Arc::new(history.clone()), Arc::new(events.clone())),
             controls: controls(&breakers, MockRecoveryControl::new(), MockAlertControl::new()),
+            own_series: Arc::new(|asked| match asked.labels().next() {
+                None if asked.name().starts_with("resource.") => asked.with_label("instance", "fra1").ok(),
+                _ => None,
+            }),
             event_kinds: &["breaker.changed", "service.started", "token.archived"],
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),

@@ -299,8 +299,9 @@ impl Healing {
         log(&entry);
         self.resident.events.recovery(&entry);
         if let Fact::Step { step, .. } = entry.fact {
-            let labels = [("part", entry.subject.as_str()), ("step", step.as_str())];
-            self.resident.samples.put(Author::RESIDENT, sample("recovery.step", &labels, entry.at, 1.0));
+            let (instance, labels) = (&self.resident.settings.instance, [&*entry.subject, step.as_str()]);
+            let step = sample(instance, "recovery.step", &labels, entry.at, 1.0);
+            self.resident.samples.put(Author::RESIDENT, step);
         }
         self.ledger.record(entry).await;
     }

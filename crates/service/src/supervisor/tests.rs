@@ -367,7 +367,9 @@ fn speaks_for_the_one_before(resident: &Arc<Resident>, life: Life) -> BoxFuture<
         let before = Author { incarnation: Incarnation::FIRST, ..life.author };
         for (by, whose) in [(before, "the one before"), (life.author, "this one")] {
             let produced = resident.samples.counts().produced;
-            resident.samples.put(by, sample("test", &[], life.runtime.wall(), 1.0));
+            let instance = &resident.settings.instance;
+            let sample = sample(instance, "tokens.per_minute", &[], life.runtime.wall(), 1.0);
+            resident.samples.put(by, sample);
             did(format!("{} of {whose}", resident.samples.counts().produced - produced));
         }
         life.vital.gets_on_until(&life.stop).await;

@@ -36,6 +36,15 @@ const fn joined() -> [Key; SERVICE.len() + ALERTS.len()] {
 /// All but those of alerts.
 const SERVICE: &[Key] = &[
     key(
+        "service.instance",
+        Kind::Text("1 to 64 ASCII letters, digits and any of . _ - : /, or empty"),
+        "",
+        Restart::Process,
+        "Which of several services this is: the label `instance` of what the history keeps of the process (api, resource, run). \
+         If empty, the name of the host, without other characters. Two services on one machine, or in containers, need names \
+         of their own.",
+    ),
+    key(
         "store.url",
         Kind::Text("sqlite://path or postgres://user@host/database"),
         "sqlite://ttm-data/ttm.db",

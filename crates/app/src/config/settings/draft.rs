@@ -10,6 +10,7 @@ use super::api::ApiSettings;
 use super::exchange::ExchangeSettings;
 use super::history::HistorySettings;
 use super::reader::Reader;
+use super::service::INSTANCE;
 use super::sources::SourceSettings;
 use super::store_url::StoreUrl;
 use super::{Settings, place, store};
@@ -31,6 +32,7 @@ pub struct Draft {
     pub alerts: AlertSettings,
     service: Option<ServiceSettings>,
     api: Option<ApiSettings>,
+    is_named: bool,
     places: BTreeMap<String, Origin>,
     errors: Vec<ConfigError>,
 }
@@ -61,8 +63,9 @@ impl Draft {
         let exchange = reader.exchange(timeout);
         let api = reader.api(&folder);
         let alerts = reader.alerts(&folder, service.as_ref());
+        let is_named = reader.is_set(INSTANCE);
         let places = values.places();
-        Self { store, history, sources, exchange, alerts, service, api, places, errors }
+        Self { store, history, sources, exchange, alerts, service, api, is_named, places, errors }
     }
 
     /// Where a key was set, for errors that are found later.
@@ -80,7 +83,7 @@ impl Draft {
     /// # Errors
     /// All of them.
     pub fn settled(self) -> Result<Settings, ConfigErrors> {
-        let Self { store, history, sources, exchange, alerts, service, api, places, errors } = self;
+        let Self { store, history, sources, exchange, alerts, service, api, is_named, places, errors } = self;
         let settings = || {
             let (store, history) = (store?, history?);
             let databases = history.databases(&store);
@@ -92,6 +95,7 @@ impl Draft {
                 exchange: exchange?,
                 api: api?,
                 alerts,
+                is_named,
                 places,
             })
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ttm_dispatch::{DispatchConfig, DispatchSettings};
 use ttm_guard::{GuardConfig, GuardSettings};
 use ttm_health::{Commands, ProgressThresholds};
-use ttm_kernel::{Lane, SettingChecks};
+use ttm_kernel::{Instance, Lane, SettingChecks};
 use ttm_market::MarketConfig;
 use ttm_perf::{ControlConfig, ControlSettings};
 use ttm_retry::RetryPolicy;
@@ -15,11 +15,15 @@ use ttm_schedule::{ScheduleConfig, ScheduleSettings};
 use super::reader::Reader;
 use ttm_service::{AlertSettings, Databases, ServiceSettings};
 
+/// The key of the name of this process among several.
+pub(super) const INSTANCE: &str = "service.instance";
+
 /// The request budget of scoring.
 const BUDGET: &str = "requests_per_minute";
 
 impl Reader<'_> {
     pub(super) fn service(&mut self, timeout: Option<Duration>) -> Option<ServiceSettings> {
+        let instance = self.instance();
         let schedule = self.schedule();
         let dispatch = schedule.as_ref().and_then(|schedule| self.dispatch(schedule));
         let control = self.control(timeout);
@@ -38,6 +42,7 @@ impl Reader<'_> {
         let stop_within = recovery.settings().graceful_shutdown_timeout;
         let stalled = recovery.settings().emergency_restart_threshold;
         Some(ServiceSettings {
+            instance: instance?,
             market: MarketConfig::default(),
             schedule: schedule?,
             dispatch: dispatch?,
@@ -62,6 +67,13 @@ impl Reader<'_> {
             // Not a setting: the command line knows.
             commands: Commands::default(),
         })
+    }
+
+    /// A name that nobody gave is that of the host: the same over restarts, and another one on another machine.
+    fn instance(&mut self) -> Option<Instance> {
+        let of_host = || Instance::of_host(&rustix::system::uname().nodename().to_string_lossy());
+        self.if_set(INSTANCE, None, |reader, _| reader.parsed(INSTANCE).map(Some))
+            .map(|given| given.unwrap_or_else(of_host))
     }
 
     fn profiles_limit(&mut self) -> Option<usize> {
@@ -124,5 +136,55 @@ impl Reader<'_> {
         let timeout_floor = defaults.timeout_floor.min(timeout_ceiling);
         let settings = ControlSettings { timeout_floor, timeout_ceiling, ..defaults };
         self.checked("dexscreener", ControlConfig::try_new(settings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::config::{Settings, load};
+
+    fn read(text: &str, variable: Option<&str>) -> Result<Settings, Vec<String>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ttm.toml");
+        std::fs::write(&path, text).expect("written");
+        let environment =
+            variable.map(|name| (OsString::from("TTM_SERVICE__INSTANCE"), OsString::from(name)));
+        load(Some(&path), environment.into_iter()).map_err(|errors| {
+            let prefix = format!("{}/", folder.path().display());
+            errors.iter().map(|error| error.to_string().replace(&prefix, "")).collect()
+        })
+    }
+
+    #[test]
+    fn an_instance_has_the_name_of_its_host_unless_it_has_one_of_its_own() {
+        let host = Instance::of_host(&rustix::system::uname().nodename().to_string_lossy());
+        for (text, variable, expected, is_named) in [
+            ("", None, host.as_str(), false),
+            ("[service]\ninstance = \"\"\n", None, host.as_str(), false),
+            ("[service]\ninstance = \"fra1.example:8080\"\n", None, "fra1.example:8080", true),
+            ("[service]\ninstance = \"fra1\"\n", Some("fra2"), "fra2", true),
+        ] {
+            let settings = read(text, variable).expect("valid");
+            assert_eq!(
+                (settings.service.instance.as_str(), settings.is_named),
+                (expected, is_named),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_label_takes_is_refused_in_one_line() {
+        let expected = "expected 1 to 64 ASCII letters, digits and any of . _ - : /, or empty";
+        for bad in ["fra 1", "a=b", "für"] {
+            let errors = read(&format!("[service]\ninstance = \"{bad}\"\n"), None).expect_err("invalid");
+            assert_eq!(errors, [format!("ttm.toml:2: service.instance is {bad:?}, {expected}")]);
+        }
+        let long = "x".repeat(65);
+        let errors = read("", Some(&long)).expect_err("invalid");
+        assert_eq!(errors, [format!("TTM_SERVICE__INSTANCE: service.instance is {long:?}, {expected}")]);
     }
 }
