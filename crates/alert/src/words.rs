@@ -28,6 +28,8 @@ pub trait Words: Send + Sync {
 /// What there is to say about an alert. All of it may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
+    /// Which of several services says so, where they could be taken for one another.
+    pub instance: Option<String>,
     /// What is wrong, in a few words, without a full stop: `memory runs out`.
     pub meaning: Option<String>,
     /// What its value is measured in.

@@ -101,6 +101,7 @@ fn a_group_is_told_with_its_alerts_and_how_many_more_there_are() {
 #[test]
 fn what_there_is_to_do_is_told_and_who_has_acknowledged_need_not() {
     let about = About {
+        instance: None,
         meaning: Some("tokens\nwait".to_owned()),
         unit: Some(Unit::Seconds),
         effect: Some("40 of 120 scores are stale.".to_owned()),
@@ -132,6 +133,16 @@ fn what_there_is_to_do_is_told_and_who_has_acknowledged_need_not() {
     let text = Text::of(&attempt, &saying(about));
     assert!(text.summary.contains("; acknowledged by ada."), "{}", text.summary);
     assert!(!text.body(&Plain).contains("Acknowledge"));
+}
+
+#[test]
+fn which_of_several_services_says_it_is_in_front() {
+    let saying = saying(About { instance: Some("fra1".to_owned()), ..About::default() });
+    let title = |item: Item| Text::of(&attempt(vec![item]), &saying).title;
+    assert_eq!(title(item("group=hot")), "CRITICAL on fra1: processing_stopped (group=hot)");
+    assert_eq!(title(item("")), "CRITICAL on fra1: processing_stopped");
+    let over = Item { ended: Some((wall(-5), Ending::Recovered)), ..item("") };
+    assert_eq!(title(over), "Resolved on fra1: processing_stopped");
 }
 
 #[test]

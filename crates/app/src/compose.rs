@@ -159,9 +159,10 @@ impl Process {
         let clock: Arc<dyn Clock> = io.clone();
         let (links, rules) = (surface::links(&settings, &clock), settings.alerts.rules.rules());
         let briefing = Briefing::new(board.clone(), commands, links, rules);
-        let words: Arc<dyn Words> = Arc::new(briefing);
-        let channels = Channels::make(&settings.alerts, &clock, &words)?;
         let instance = &settings.service.instance;
+        let briefing = if settings.is_named { briefing.on(instance.clone()) } else { briefing };
+        let words: Arc<dyn Words> = Arc::new(briefing);
+        let channels = Channels::make(&settings.alerts, instance, &clock, &words)?;
         let surface = HttpSurface::new(listener, &settings.api, instance, &board, &supervision, prometheus);
         let port = lease.port();
         let service = with_alerts(settings.service.clone(), &settings.alerts);

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use ttm_alert::words::Words;
 use ttm_alert::{Feed, Item, Outcome};
-use ttm_kernel::SettingChecks;
+use ttm_kernel::{Instance, SettingChecks};
 
 use crate::address::{Address, Insecure};
 use crate::answer::Said;
@@ -32,6 +32,8 @@ pub struct AlertmanagerConfig {
     pub url: SecretString,
     /// A bearer token, if a proxy before it wants one.
     pub token: Option<SecretString>,
+    /// Who tells it: the label `instance`. Of two services with the same labels each would end the alerts of the other.
+    pub instance: Instance,
 }
 
 /// The [`Feed`] to an Alertmanager, which is told once a minute at the least.
@@ -39,6 +41,7 @@ pub struct AlertmanagerConfig {
 pub struct Alertmanager {
     wire: Wire,
     words: Arc<dyn Words>,
+    instance: Instance,
 }
 
 impl Alertmanager {
@@ -54,7 +57,28 @@ impl Alertmanager {
         let address =
             Address::parse("url", &config.url, Insecure::Anywhere).map(|url| url.join("api/v2/alerts"));
         let wire = Wire::try_new(address, config.token.as_ref(), timeout, SettingChecks::default())?;
-        Ok(Self { wire, words })
+        Ok(Self { wire, words, instance: config.instance.clone() })
+    }
+
+    fn alert(&self, item: &Item, now: Timestamp) -> Value {
+        let about = self.words.about(item);
+        let ends = item.ended.map_or_else(|| now.saturating_add(LASTS).unwrap_or(now), |(at, _)| at);
+        let mut annotations = Map::new();
+        let value = item.value.map(|value| value.to_string());
+        for (name, words) in [
+            ("summary", about.meaning),
+            ("effect", about.effect),
+            ("value", value),
+            ("runbook_url", about.runbook),
+        ] {
+            annotations.extend(words.filter(|it| !it.is_empty()).map(|it| (name.to_owned(), json!(it))));
+        }
+        json!({
+            "labels": labels(item, &self.instance),
+            "annotations": annotations,
+            "startsAt": item.episode.started.min(ends).to_string(),
+            "endsAt": ends.to_string(),
+        })
     }
 }
 
@@ -72,7 +96,7 @@ impl Feed for Alertmanager {
 
     async fn tell(&self, alerts: &[Item], now: Timestamp) -> Outcome {
         for chunk in alerts.chunks(AT_ONCE) {
-            let alerts: Vec<Value> = chunk.iter().map(|item| alert(item, now, &*self.words)).collect();
+            let alerts: Vec<Value> = chunk.iter().map(|item| self.alert(item, now)).collect();
             match self.wire.post(&Value::Array(alerts)).await {
                 Err(lost) => return lost,
                 Ok(answer) if answer.is_success() => {}
@@ -83,34 +107,13 @@ impl Feed for Alertmanager {
     }
 }
 
-fn alert(item: &Item, now: Timestamp, words: &dyn Words) -> Value {
-    let about = words.about(item);
-    let ends = item.ended.map_or_else(|| now.saturating_add(LASTS).unwrap_or(now), |(at, _)| at);
-    let mut annotations = Map::new();
-    let value = item.value.map(|value| value.to_string());
-    for (name, words) in [
-        ("summary", about.meaning),
-        ("effect", about.effect),
-        ("value", value),
-        ("runbook_url", about.runbook),
-    ] {
-        annotations.extend(words.filter(|it| !it.is_empty()).map(|it| (name.to_owned(), json!(it))));
-    }
-    json!({
-        "labels": labels(item),
-        "annotations": annotations,
-        "startsAt": item.episode.started.min(ends).to_string(),
-        "endsAt": ends.to_string(),
-    })
-}
-
 /// Alertmanager knows an alert by these. The severity is one of them, since routes go by it; an alert that has become more severe is
 /// another one there, and the one before ends when it is not told again.
-fn labels(item: &Item) -> Map<String, Value> {
+fn labels(item: &Item, instance: &Instance) -> Map<String, Value> {
     let mut labels = Map::new();
     for (key, value) in item.key.labels.iter() {
-        // Names of labels begin with a letter or an underscore there, and these two are taken.
-        let is_taken = matches!(key, "alertname" | "severity");
+        // Names of labels begin with a letter or an underscore there, and these are taken.
+        let is_taken = matches!(key, "alertname" | "instance" | "severity");
         let key = if is_taken || key.starts_with(|c: char| c.is_ascii_digit()) {
             format!("_{key}")
         } else {
@@ -119,6 +122,7 @@ fn labels(item: &Item) -> Map<String, Value> {
         labels.insert(key, json!(value));
     }
     labels.insert("alertname".to_owned(), json!(&*item.key.rule));
+    labels.insert("instance".to_owned(), json!(instance.as_str()));
     labels.insert("severity".to_owned(), json!(item.severity.as_str().to_lowercase()));
     labels
 }

@@ -124,7 +124,7 @@ fn an_alertmanager_is_told_at_once_what_fires_and_what_is_over_and_does_not_beli
         alertmanager.address
     );
     let rules = told_when_open("door_open", &[]) + &told_when_open("gate_open", &[]);
-    place.configure(SQLITE, &(feed + &rules));
+    place.configure(SQLITE, &(feed + &rules + "[service]\ninstance = \"fra1\"\n"));
     let mut program = place.start();
     let address = program.address();
     // It has been told that nothing fires, and would be told again in a minute.
@@ -139,7 +139,7 @@ fn an_alertmanager_is_told_at_once_what_fires_and_what_is_over_and_does_not_beli
     let [door] = &firing[..] else { panic!("{firing:?}") };
     assert_eq!(
         door["labels"],
-        json!({ "alertname": "door_open", "severity": "critical", "api": "dexscreener" })
+        json!({ "alertname": "door_open", "severity": "critical", "api": "dexscreener", "instance": "fra1" })
     );
     assert_eq!(door["annotations"]["value"], "1", "{door}");
     assert!(time(&door["startsAt"]) < time(&door["updatedAt"]), "{door}");
@@ -159,4 +159,48 @@ fn an_alertmanager_is_told_at_once_what_fires_and_what_is_over_and_does_not_beli
         let four_minutes = SignedDuration::from_secs(230)..=SignedDuration::from_secs(240);
         assert!(four_minutes.contains(&lasts), "{alert}");
     }
+}
+
+/// Waits until it sends that this is so of the alert `door_open` of each instance.
+fn wait_for_doors(alertmanager: &Alertmanager, expected: [(&str, &str); 2]) {
+    loop {
+        let (sent, _) = sends_of_critical(alertmanager);
+        let mut doors: Vec<_> = sent["alerts"].as_array().expect("a list").iter().collect();
+        doors.retain(|alert| alert["labels"]["alertname"] == "door_open");
+        let is_so = |(instance, status): (&str, &str)| {
+            doors.iter().any(|door| door["labels"]["instance"] == instance && door["status"] == status)
+        };
+        if expected.into_iter().all(is_so) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn of_two_services_that_tell_one_alertmanager_neither_ends_the_alerts_of_the_other() {
+    let alertmanager = Alertmanager::start();
+    let feed = format!(
+        "[alerts.channels.prometheus]\nkind = \"alertmanager\"\nurl = \"http://{}\"\n",
+        alertmanager.address
+    );
+    let of = |instance: &str| {
+        let place = Place::new();
+        let service = format!("[service]\ninstance = \"{instance}\"\n");
+        place.configure(SQLITE, &(feed.clone() + &told_when_open("door_open", &[]) + &service));
+        let mut program = place.start();
+        let address = program.address();
+        pass(&mut program, 2);
+        order(address, "force-open");
+        (place, program, address)
+    };
+    let ((_first, mut one, address), (_second, mut other, _)) = (of("fra1"), of("fra2"));
+    wait_for_doors(&alertmanager, [("fra1", "firing"), ("fra2", "firing")]);
+    order(address, "reset");
+    // In one message: what ends is not what still fires.
+    wait_for_doors(&alertmanager, [("fra1", "resolved"), ("fra2", "firing")]);
+    // The first goes on telling what fires with it, which is nothing of the other's.
+    pass(&mut one, 2);
+    pass(&mut other, 2);
+    let [door] = &alertmanager.alerts("door_open")[..] else { panic!("one of them fires") };
+    assert_eq!(door["labels"]["instance"], "fra2", "{door}");
 }

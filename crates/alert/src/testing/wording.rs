@@ -82,6 +82,7 @@ pub fn any_about() -> impl Strategy<Value = About> {
     ];
     let unit = select(vec![Unit::Percent, Unit::Seconds, Unit::Count, Unit::Flag]);
     (
+        option::of(any_words(64)),
         option::of(any_words(3_000)),
         option::of(unit),
         option::of(any_words(1_000)),
@@ -91,15 +92,8 @@ pub fn any_about() -> impl Strategy<Value = About> {
         option::of(any_words(500)),
         option::of(acknowledge),
     )
-        .prop_map(|(meaning, unit, effect, tried, next, runbook, command, acknowledge)| About {
-            meaning,
-            unit,
-            effect,
-            tried,
-            next,
-            runbook,
-            command,
-            acknowledge,
+        .prop_map(|(instance, meaning, unit, effect, tried, next, runbook, command, acknowledge)| {
+            About { instance, meaning, unit, effect, tried, next, runbook, command, acknowledge }
         })
 }
 

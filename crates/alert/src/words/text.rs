@@ -8,7 +8,7 @@ use crate::{Attempt, Item, Message};
 /// channel that has the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// What it is about, in one line: `CRITICAL: memory runs out`.
+    /// What it is about, in one line: `CRITICAL: memory runs out`, or `CRITICAL on fra1: memory runs out`.
     pub title: String,
     /// What is so, since when, and what users notice: one paragraph. Empty in the shortest version.
     pub summary: String,
@@ -109,9 +109,13 @@ fn total(message: &Message) -> usize {
     message.items.len() + message.more_items
 }
 
-/// As `CRITICAL: memory runs out` or `Resolved: calls are withheld, since they fail (api=dexscreener)`.
+/// As `CRITICAL: memory runs out` or `Resolved on fra1: calls are withheld, since they fail (api=dexscreener)`.
 fn title(message: &Message, about: &About) -> String {
     let state = if message.fires { message.severity.as_str() } else { "Resolved" };
+    let state = match said(&about.instance).next() {
+        Some(instance) => format!("{state} on {instance}"),
+        None => state.to_owned(),
+    };
     let meaning = said(&about.meaning).next().unwrap_or_else(|| message.group.to_string());
     let which = match (message.items.first(), total(message)) {
         (Some(item), 1) if item.key.labels.as_str().is_empty() => return format!("{state}: {meaning}"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ttm_alert::words::Words;
 use ttm_alert::{ChannelId, Feed, Heartbeat, Notifier};
-use ttm_kernel::{Clock, InvalidSetting};
+use ttm_kernel::{Clock, Instance, InvalidSetting};
 use ttm_notify_email::{Credentials, EmailConfig, EmailNotifier, InvalidEmail, Security};
 use ttm_notify_http::{
     Alertmanager, AlertmanagerConfig, Discord, HeartbeatConfig, HttpHeartbeat, InvalidChannel, NTFY_SERVER,
@@ -53,18 +53,19 @@ enum Unmade {
 }
 
 impl Channels {
-    /// Makes all of them. `words` says what alerts mean; the clock is read for signatures alone.
+    /// Makes all of them. `words` says what alerts mean, and `instance` whose they are; the clock is read for signatures alone.
     ///
     /// # Errors
     /// The first that cannot be made, which [`check`](super::check) has told before unless the machine changed.
     pub fn make(
         settings: &AlertSettings,
+        instance: &Instance,
         clock: &Arc<dyn Clock>,
         words: &Arc<dyn Words>,
     ) -> Result<Self, ComposeError> {
         let (mut notifiers, mut feeds) = (Vec::new(), Vec::new());
         for (id, of) in &settings.channels {
-            match channel(id, of, clock, words)? {
+            match channel(id, of, instance, clock, words)? {
                 Channel::Notifier(notifier) => notifiers.push((id.clone(), notifier)),
                 Channel::Feed(feed) => feeds.push((id.clone(), feed)),
             }
@@ -90,18 +91,21 @@ fn section(id: &ChannelId) -> String {
 pub fn channel(
     id: &ChannelId,
     settings: &ChannelSettings,
+    instance: &Instance,
     clock: &Arc<dyn Clock>,
     words: &Arc<dyn Words>,
 ) -> Result<Channel, ComposeError> {
-    made(settings, clock, words).map_err(|unmade| unmade.told(&section(id)))
+    made(settings, instance, clock, words).map_err(|unmade| unmade.told(&section(id)))
 }
 
 /// What the adapters refuse of the settings, with its place in the config, unless something wrong with the same key is told already.
 /// What the machine lacks is no error of the config.
 pub(super) fn refused(draft: &Draft, clock: &Arc<dyn Clock>, words: &Arc<dyn Words>) -> Vec<ConfigError> {
-    let settings = &draft.alerts;
+    // Whichever it is, no adapter refuses it.
+    let (settings, instance) = (&draft.alerts, Instance::default());
     let heartbeat = settings.heartbeat.as_ref().map(|of| (HEARTBEAT.to_owned(), heartbeat(of).err()));
-    let channels = settings.channels.iter().map(|(id, of)| (section(id), made(of, clock, words).err()));
+    let channels =
+        settings.channels.iter().map(|(id, of)| (section(id), made(of, &instance, clock, words).err()));
     let unmade = channels.chain(heartbeat).filter_map(|(section, unmade)| Some((section, unmade?)));
     let mut errors = Vec::new();
     for (section, unmade) in unmade {
@@ -168,6 +172,7 @@ fn heartbeat(settings: &HeartbeatSettings) -> Result<HttpHeartbeat, Unmade> {
 
 fn made(
     settings: &ChannelSettings,
+    instance: &Instance,
     clock: &Arc<dyn Clock>,
     words: &Arc<dyn Words>,
 ) -> Result<Channel, Unmade> {
@@ -192,7 +197,8 @@ fn made(
             Arc::new(Webhook::try_new(&config, clock.clone(), words, timeout)?)
         }
         ChannelKind::Alertmanager { url, token } => {
-            let config = AlertmanagerConfig { url: url.clone(), token: token.clone() };
+            let config =
+                AlertmanagerConfig { url: url.clone(), token: token.clone(), instance: instance.clone() };
             return Ok(Channel::Feed(Arc::new(Alertmanager::try_new(&config, words, timeout)?)));
         }
         ChannelKind::Discord { url } => Arc::new(Discord::try_new(url, words, timeout)?),

@@ -21,6 +21,7 @@ fn feed(server: &MockServer) -> Alertmanager {
     let config = AlertmanagerConfig {
         url: format!("{}/am/", server.uri()).into(),
         token: Some("hunter2-hunter2".into()),
+        instance: "fra1".parse().expect("a name"),
     };
     Alertmanager::try_new(&config, words(), TIMEOUT).expect("valid")
 }
@@ -37,7 +38,7 @@ async fn what_fires_lasts_four_minutes_more_and_what_ended_is_over_at_once() {
     assert_eq!(outcome, Outcome::Delivered { remote_id: None });
     let body = bodies(&server).await.remove(0);
     let hot = json!({
-        "labels": { "alertname": "group_not_running", "group": "hot", "severity": "error" },
+        "labels": { "alertname": "group_not_running", "group": "hot", "instance": "fra1", "severity": "error" },
         "annotations": {
             "summary": "a group's <next> run is late & late",
             "effect": "40 of 120 scores are stale",
@@ -57,10 +58,12 @@ async fn what_fires_lasts_four_minutes_more_and_what_ended_is_over_at_once() {
 #[tokio::test]
 async fn labels_are_such_as_alertmanager_takes() {
     let server = server(200).await;
-    let key = AlertKey::new("mine", labels("0at=a,alertname=b,severity=c"));
+    let key = AlertKey::new("mine", labels("0at=a,alertname=b,instance=c,severity=d"));
     feed(&server).tell(&[Item { key, ..item("") }], wall(0)).await;
-    let expected =
-        json!({ "_0at": "a", "_alertname": "b", "_severity": "c", "alertname": "mine", "severity": "error" });
+    let expected = json!({
+        "_0at": "a", "_alertname": "b", "_instance": "c", "_severity": "d",
+        "alertname": "mine", "instance": "fra1", "severity": "error",
+    });
     assert_eq!(bodies(&server).await[0][0]["labels"], expected);
 }
 

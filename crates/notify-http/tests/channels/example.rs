@@ -62,6 +62,7 @@ pub(crate) fn reply(to: &str, attempts: u32, items: Vec<Item>) -> Attempt {
 
 pub(crate) fn words() -> Arc<dyn Words> {
     Arc::new(Saying(About {
+        instance: None,
         meaning: Some("a group's <next> run is late & late".to_owned()),
         unit: Some(Unit::Seconds),
         effect: Some("40 of 120 scores are stale".to_owned()),

@@ -11,6 +11,7 @@ use ttm_alert::defaults::{Meanings, RULES, unit};
 use ttm_alert::words::{About, Acknowledge, Words};
 use ttm_alert::{AlertKey, Item, RuleSpec, Unit};
 use ttm_health::{Commands, Facts, LaneFacts};
+use ttm_kernel::Instance;
 use ttm_recovery::{Recovery, State, Step, Taken};
 
 use crate::board::Board;
@@ -46,13 +47,21 @@ pub struct Briefing {
     commands: Commands,
     links: Links,
     units: BTreeMap<String, Unit>,
+    /// Its name, where readers may hear of others too.
+    instance: Option<Instance>,
 }
 
 impl Briefing {
     /// What the board knows of alerts of these rules, with commands as this service's users write them.
     pub fn new(board: Arc<Board>, commands: Commands, links: Links, rules: &[RuleSpec]) -> Self {
         let units = rules.iter().filter_map(|rule| Some((rule.name.clone(), unit(rule)?))).collect();
-        Self { board, commands, links, units }
+        Self { board, commands, links, units, instance: None }
+    }
+
+    /// The same with the name of the instance in each message, for readers who hear of several.
+    #[must_use]
+    pub fn on(self, instance: Instance) -> Self {
+        Self { instance: Some(instance), ..self }
     }
 
     fn unquoted(&self, command: &str) -> String {
@@ -118,6 +127,7 @@ impl Words for Briefing {
         let of_facts =
             |say: &dyn Fn(&Facts) -> Option<String>| facts.as_deref().filter(|_| fires).and_then(say);
         About {
+            instance: self.instance.as_ref().map(ToString::to_string),
             effect: of_facts(&|facts| effect(key, facts)),
             tried: self.tried(key, item.episode.started),
             next: of_facts(&|facts| self.next(key, facts)),

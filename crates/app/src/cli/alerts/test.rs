@@ -16,20 +16,21 @@ use crate::cli::load::load;
 use crate::cli::output::{printable, wrapped};
 use crate::cli::run::start_threads;
 use crate::compose::{self, Channel};
-use crate::config::{ChannelKind, ChannelSettings};
+use crate::config::{ChannelKind, ChannelSettings, Settings};
 
 /// Sends a message on a channel of the config.
 pub(super) fn execute(channel: &str, file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let settings = load(file)?.alerts;
-    let Some((id, of)) = settings.channels.get_key_value(&ChannelId::new(channel)) else {
-        let known: Vec<&str> = settings.channels.keys().map(ChannelId::as_str).collect();
+    let settings = load(file)?;
+    let channels = &settings.alerts.channels;
+    let Some((id, of)) = channels.get_key_value(&ChannelId::new(channel)) else {
+        let known: Vec<&str> = channels.keys().map(ChannelId::as_str).collect();
         let channel = printable(channel, LONGEST);
         return Err(Failure::Arguments(format!(
             "there is no channel {channel:?}; the channels are {}",
             known.join(", ")
         )));
     };
-    let line = test(id, of)?;
+    let line = test(id, of, &settings)?;
     wrapped("", &line)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -38,11 +39,13 @@ pub(super) fn execute(channel: &str, file: Option<&Path>) -> Result<ExitCode, Fa
 const LONGEST: usize = 100;
 
 /// What became of one message, as a line.
-fn test(id: &ChannelId, settings: &ChannelSettings) -> Result<String, Failure> {
+fn test(id: &ChannelId, of: &ChannelSettings, settings: &Settings) -> Result<String, Failure> {
+    let instance = &settings.service.instance;
+    let said = Test { instance: settings.is_named.then(|| instance.to_string()) };
     let threads = start_threads()?;
     let runtime = threads.planes().supervision();
-    let (clock, words): (Arc<dyn Clock>, Arc<dyn Words>) = (runtime.clone(), Arc::new(Test));
-    let channel = compose::channel(id, settings, &clock, &words)?;
+    let (clock, words): (Arc<dyn Clock>, Arc<dyn Words>) = (runtime.clone(), Arc::new(said));
+    let channel = compose::channel(id, of, instance, &clock, &words)?;
     let (begun, now) = (clock.now(), clock.wall());
     let attempt = attempt(id, now);
     let items = &attempt.row.message.items;
@@ -52,12 +55,12 @@ fn test(id: &ChannelId, settings: &ChannelSettings) -> Result<String, Failure> {
     };
     let outcome = threads.block_on(within(&*runtime, begun + patience, sending));
     let took = clock.now().saturating_since(begun);
-    let name = format!("{id} ({})", settings.kind.name());
+    let name = format!("{id} ({})", of.kind.name());
     let took = format!("{:.1} ms", took.as_secs_f64() * 1_000.0);
     match outcome {
         Ok(Outcome::Delivered { remote_id }) => {
             let remote = remote_id.map(|remote| format!(", as {}", printable(&remote, LONGEST)));
-            let left = match settings.kind {
+            let left = match of.kind {
                 ChannelKind::PagerDuty { .. } => "; resolve the incident that it opened",
                 _ => "",
             };
@@ -72,11 +75,15 @@ fn test(id: &ChannelId, settings: &ChannelSettings) -> Result<String, Failure> {
 }
 
 /// Says that nothing is wrong.
-struct Test;
+struct Test {
+    /// Its name, if it was given one.
+    instance: Option<String>,
+}
 
 impl Words for Test {
     fn about(&self, _: &Item) -> About {
-        About { meaning: Some("TEST of this channel: nothing is wrong".to_owned()), ..About::default() }
+        let meaning = Some("TEST of this channel: nothing is wrong".to_owned());
+        About { instance: self.instance.clone(), meaning, ..About::default() }
     }
 }
 

@@ -67,7 +67,9 @@ fn every_kind_of_channel_is_made() {
     let settings = check(draft(folder.path(), ALL, &[])).expect("valid").alerts;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
     let words: Arc<dyn Words> = Arc::new(Meanings);
-    let made = Channels::make(&settings, &clock, &words).map_err(|error| error.to_string()).expect("made");
+    let made = Channels::make(&settings, &Instance::default(), &clock, &words)
+        .map_err(|error| error.to_string())
+        .expect("made");
     let notifiers: Vec<&str> = made.notifiers.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(notifiers, ["bot", "chat", "discord", "hook", "log", "mail", "phone", "push", "telegram"]);
     assert_eq!(made.feeds.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["am"]);

@@ -40,9 +40,9 @@ const SERVICE: &[Key] = &[
         Kind::Text("1 to 64 ASCII letters, digits and any of . _ - : /, or empty"),
         "",
         Restart::Process,
-        "Which of several services this is: the label `instance` of what the history keeps of the process (api, resource, run). \
-         If empty, the name of the host, without other characters. Two services on one machine, or in containers, need names \
-         of their own.",
+        "Which of several services this is: the label `instance` of what the history keeps of the process (api, resource, run) and \
+         of alerts in Alertmanager. If set, messages name it too. If empty, the name of the host, without other characters. \
+         Two services on one machine, or in containers, need names of their own.",
     ),
     key(
         "store.url",
