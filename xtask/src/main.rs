@@ -6,12 +6,12 @@
 mod bench;
 mod ci;
 mod deny;
+mod generated;
 mod graph;
 mod mutants;
 mod packages;
 mod phase;
 mod process;
-mod rules;
 mod services;
 mod systemd;
 mod tally;
@@ -49,6 +49,9 @@ enum Command {
     /// Writes the default rules of alerts as rules of Prometheus to deploy/prometheus/rules.yml
     #[command(after_help = "Example:\n  cargo xtask rules && git diff deploy")]
     Rules,
+    /// Writes the catalogue of the history to docs/metrics.md
+    #[command(after_help = "Example:\n  cargo xtask metrics && git diff docs")]
+    Metrics,
     /// Runs what CI runs: fmt, tidy, clippy, each crate alone, doc, deny, mutants, systemd, test
     Ci(ci::Options),
     /// Keeps a PostgreSQL running until standard input closes (the other half of `services` and `test`)
@@ -63,7 +66,8 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Mutants(options) => mutants::run(&options),
-        Command::Rules => rules::run(),
+        Command::Rules => generated::rules(),
+        Command::Metrics => generated::metrics(),
         Command::Ci(options) => ci::run(&options),
         Command::KeepPostgres(options) => services::keep(&options),
     };
