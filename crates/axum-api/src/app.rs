@@ -1,6 +1,7 @@
 //! State shared by the handlers: published snapshots, the stores once they are open, what operators use, and the permit to render a response.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,8 @@ pub struct ApiState {
     pub event_kinds: &'static [&'static str],
     /// The series of this process that is meant by a key that does not say of which process.
     pub own_series: OwnSeries,
+    /// Is told of each request that was answered; must not block.
+    pub served: Served,
     /// Time, for deadlines and for relative times such as `24h`.
     pub runtime: Arc<dyn Runtime>,
     /// Renders the metrics as Prometheus text; must not block.
@@ -40,6 +43,9 @@ pub struct ApiState {
 
 /// Completes a key that does not say of which process it is. `None` if the key leaves out nothing.
 pub type OwnSeries = Arc<dyn Fn(&SeriesKey) -> Option<SeriesKey> + Send + Sync>;
+
+/// Hears of a request that was answered: its route, and how long that took.
+pub type Served = Arc<dyn Fn(&str, Duration) + Send + Sync>;
 
 /// The stores that requests query.
 #[derive(Clone)]

@@ -55,10 +55,11 @@ mod recoveries;
 mod router;
 mod server;
 mod time_text;
+mod timing;
 mod tokens;
 
 pub use ack_links::AckLinks;
-pub use app::{ApiState, Controls, OwnSeries, Stores};
+pub use app::{ApiState, Controls, OwnSeries, Served, Stores};
 pub use config::ApiConfig;
 pub use problem::{recovery_id, unknown_breaker, unknown_recovery};
 pub use router::router;

@@ -1,4 +1,4 @@
-//! The routes, and the layers around all of them: the outermost sets headers, then panics are caught, sizes and hosts
+//! The routes, and the layers around all of them: the outermost measures, the next sets headers, then panics are caught, sizes and hosts
 //! checked, callers authenticated, load shed and a timeout applied.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::limits::{MAX_BODY_BYTES, limit_size, panicked, shed_load, time_out};
 use crate::problem::{Problem, quoted};
 use crate::{
     ApiConfig, access, ack_links, ack_page, alerts, breakers, events, health, history, quiets, recoveries,
-    tokens,
+    timing, tokens,
 };
 
 /// The HTTP API.
@@ -29,7 +29,7 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
     let config = Arc::new(config);
     let slots = Arc::new(Semaphore::new(config.max_requests));
     let (timeout, runtime) = ((state.runtime.clone(), config.clone()), state.runtime.clone());
-    let app = App::new(state, config.clone());
+    let (timing, app) = (state.clone(), App::new(state, config.clone()));
     let health = Router::new()
         .route("/", get(health::overall))
         .route("/live", get(health::live))
@@ -87,6 +87,7 @@ pub fn router(state: ApiState, config: ApiConfig) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(map_response(harden))
         .layer(map_response_with_state(runtime, say_when))
+        .layer(from_fn_with_state(timing, timing::measure))
 }
 
 async fn exposition(State(app): State<App>) -> impl IntoResponse {

@@ -295,3 +295,33 @@ fn metrics_are_prometheus_text() {
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(answer.body, "ttm_uptime_seconds 1\n");
 }
+
+#[test]
+fn every_answer_is_told_by_its_route_whatever_was_asked() {
+    let surface = three_hours();
+    for path in [
+        "/health/live",
+        "/api/v1/tokens/x",
+        "/api/v1/tokens/y",
+        "/api/v1/metrics/run.duration_ms%7Bgroup=hot%7D",
+        "/nothing/here",
+        "/api/v1/breakers/x/reset",
+    ] {
+        surface.get(path);
+    }
+    let routes: Vec<String> = surface.served.take().into_iter().map(|(route, _)| route).collect();
+    assert_eq!(
+        routes,
+        [
+            "/health/live",
+            "/api/v1/tokens/:mint",
+            "/api/v1/tokens/:mint",
+            "/api/v1/metrics/:series",
+            "other",
+            "/api/v1/breakers/:name/reset",
+        ]
+    );
+    for route in routes {
+        format!("http.requests{{route={route}}}").parse::<SeriesKey>().expect("the value of a label");
+    }
+}

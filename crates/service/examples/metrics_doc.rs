@@ -25,6 +25,8 @@ lists the keys that have samples, `GET /api/v1/metrics/{series}?from=24h&step=5m
   that answer, and is still there under the old key.
 - A value that is unknown, as the error rate without a request, is not written. So is what has not happened yet: a series begins with
   its first sample.
+- A count is how often something has happened since the value before, so `agg=sum` says how often in each step. It begins with the
+  first time at the latest, is 0 from then on while nothing happens, and begins anew with each process.
 - An event is 1 at each time that it happens; `agg=count` says how often.
 - The rules of alerts measure series of their own, which [RULES.md](../crates/alert/RULES.md) lists. What `/metrics` has for Prometheus
   says by itself what it is.
@@ -74,6 +76,7 @@ const fn unit_of(unit: Unit) -> &'static str {
 const fn kind_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Gauge => "gauge",
+        Kind::Count => "count",
         Kind::Event => "event",
     }
 }
@@ -88,6 +91,7 @@ fn when(written: Written) -> String {
     match written {
         Written::Score => "with each score".to_owned(),
         Written::RunEnd => "when a run ends".to_owned(),
+        Written::NextRun => "when the next run begins".to_owned(),
         Written::HealthCheck => check("health", defaults.health_check_interval),
         Written::ResourceCheck => check("resource", defaults.resource_check_interval),
         Written::PerformanceCheck => check("performance", defaults.performance_check_interval),

@@ -22,6 +22,7 @@ use super::trouble::Trouble;
 use crate::first_report::first_report;
 use crate::life::Author;
 use crate::refusals::Refusals;
+use crate::tally::Tally;
 use crate::{Planes, ServiceSettings};
 
 mod apis;
@@ -79,6 +80,8 @@ pub struct Board {
     ends_because: OnceLock<String>,
     report: ArcSwap<Report>,
     freshness: Freshness,
+    /// What is counted until it is written to the history.
+    pub(super) tally: Arc<Tally>,
 }
 
 impl Board {
@@ -86,8 +89,9 @@ impl Board {
     pub fn starting(settings: &ServiceSettings, planes: &dyn Planes) -> Arc<Self> {
         let clock = planes.supervision();
         let report = first_report(&*clock, settings, Duration::ZERO, None);
-        let stores = Stores::new(settings.databases.clone());
-        Arc::new(Self { stores, ..Self::new(clock, settings.market.clone(), report) })
+        let board = Self::new(clock, settings.market.clone(), report);
+        let stores = Stores::new(settings.databases.clone(), &board.tally);
+        Arc::new(Self { stores, ..board })
     }
 
     /// An empty board; `report` stands until the first real one.
@@ -121,6 +125,7 @@ impl Board {
             ends_because: OnceLock::new(),
             report: ArcSwap::from_pointee(report),
             freshness: Freshness::default(),
+            tally: Arc::default(),
         }
     }
 
@@ -234,6 +239,11 @@ impl Board {
     /// Posts one attempt of a call to the API.
     pub fn post_call(&self, latency: Duration, ok: bool) {
         self.calls.lock().record(self.clock.now(), latency, ok);
+    }
+
+    /// Posts that a request to the service's own API was answered; `route` is one of few, and of the characters of a label.
+    pub fn post_served(&self, route: &str, took: Duration) {
+        self.tally.time("http.requests", &[route], took);
     }
 
     /// The calls of the last minutes.

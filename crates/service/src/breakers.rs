@@ -16,6 +16,7 @@ use crate::events::EventLog;
 use crate::life::Author;
 use crate::outbox::{Flag, Outbox};
 use crate::settings::{POOLS, ServiceSettings};
+use crate::tally::Tally;
 
 mod orders;
 
@@ -53,16 +54,18 @@ pub(crate) struct BreakerLog {
     pub(crate) changed: Arc<Outbox<Flag>>,
     pub(crate) orders: Arc<Orders>,
     events: EventLog,
+    tally: Arc<Tally>,
     last: Arc<Mutex<BTreeMap<String, Change>>>,
 }
 
 impl BreakerLog {
     /// Nothing to save yet.
-    pub(crate) fn new(events: &EventLog) -> Self {
+    pub(crate) fn new(events: &EventLog, tally: &Arc<Tally>) -> Self {
         Self {
             changed: Arc::new(Outbox::new(Flag::default())),
             orders: Arc::new(Orders::new()),
             events: events.by(Author::RESIDENT),
+            tally: tally.clone(),
             last: Arc::default(),
         }
     }
@@ -91,6 +94,7 @@ impl BreakerLog {
             let cause = own.then(&cause).flatten();
             log(breaker.name(), &change, runtime, cause.as_deref());
             if change.suppressed.is_none() {
+                self.tally.count("api.breaker_transitions", &[breaker.name(), change.to.as_str()], 1);
                 self.events.breaker(breaker.name(), &change, cause.as_deref());
                 self.note(breaker.name(), &change, runtime, cause);
                 self.put();

@@ -105,6 +105,7 @@ impl Caller {
                 pause_ms = pause.as_millis(),
                 "rate limited upstream; pausing, then sending fewer requests"
             );
+            self.board.tally.count("api.rate_limit_pauses", &[api], 1);
             self.breakers.put();
         }
     }
@@ -218,6 +219,7 @@ impl Attempt<'_> {
                     PairSourceError::Forbidden { .. } => self.caller.board.post_forbidden(api),
                     _ => {}
                 }
+                self.caller.board.tally.count("api.endpoint_errors", &[endpoint, word(error)], 1);
                 self.caller.board.post_api_error(api, &error.to_string());
             }
         }
@@ -230,6 +232,7 @@ impl Attempt<'_> {
     fn finish(&self, ok: bool) {
         self.under_way.store(false, Ordering::Relaxed);
         let latency = self.caller.runtime.now() - self.started;
+        self.caller.board.tally.time("api.endpoint_calls", &[self.endpoint], latency);
         if self.caller.makes_figures {
             self.caller.board.post_call(latency, ok);
         }
@@ -261,10 +264,22 @@ impl Drop for Attempt<'_> {
         }
         self.finish(false);
         let api = self.caller.guard.breaker().name();
+        self.caller.board.tally.count("api.endpoint_errors", &[self.endpoint, "timeout"], 1);
         let waited = self.caller.runtime.now() - self.started;
         // Whole seconds, or each time would be another error.
         let error = format!("no answer within {} s", waited.as_secs().max(1));
         self.caller.board.post_api_error(api, &error);
+    }
+}
+
+/// An error as a label.
+const fn word(error: &PairSourceError) -> &'static str {
+    match error {
+        PairSourceError::Transient { .. } => "transient",
+        PairSourceError::RateLimited { .. } => "rate_limited",
+        PairSourceError::Forbidden { .. } => "forbidden",
+        PairSourceError::Rejected { .. } => "rejected",
+        PairSourceError::Malformed { .. } => "malformed",
     }
 }
 

@@ -57,6 +57,7 @@ mod start;
 mod stop;
 mod stores;
 mod supervisor;
+mod tally;
 mod thresholds;
 mod trouble;
 mod vigil;

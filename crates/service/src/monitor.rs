@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ttm_breaker::State as BreakerWord;
 use ttm_health::{Facts, Phase, Status, assess};
-use ttm_kernel::{Lane, Moment, Quantiles, Runtime, within};
+use ttm_kernel::{Connections, Lane, Moment, Quantiles, Runtime, within};
 
 use crate::gist::gist;
 use crate::life::{Author, Life};
 use crate::pause::{LATE, Watched, pause};
+use crate::ports::Ports;
 use crate::resident::Resident;
-use crate::series::sample;
+use crate::series::{self, sample};
 use crate::stop::Stop;
 use crate::vital::Vital;
 
@@ -199,6 +200,14 @@ impl Monitor {
             ("resource.open_file_descriptors", measured.open_file_descriptors.map(|open| open as f64)),
         ];
         self.record(at, figures.map(|(name, value)| (name, [], value)));
+        let Ports { tokens, history, .. } = &self.resident.ports;
+        let pools = [("state", tokens.connections()), ("history", history.connections())];
+        let connections = pools.into_iter().filter_map(|(store, connections)| Some((store, connections?)));
+        let figures = connections.flat_map(|(store, Connections { in_use, max })| {
+            [("resource.connections_in_use", in_use), ("resource.connections_max", max)]
+                .map(|(name, value)| (name, [store], Some(f64::from(value))))
+        });
+        self.record(at, figures);
     }
 
     /// Writes the figures that are known.
@@ -219,11 +228,15 @@ impl Monitor {
         let Resident { board, .. } = &*self.resident;
         self.record(at, [("tokens.per_minute", [], Some(board.tokens_per_minute()))]);
         let data = board.data_facts();
-        let ages = [(Lane::Hot, data.hot), (Lane::Cold, data.cold)].map(|(lane, facts)| {
+        let of_lanes = [(Lane::Hot, data.hot), (Lane::Cold, data.cold)].map(|(lane, facts)| {
             let p95 = facts.ages.map(|Quantiles { p95, .. }| p95.as_secs_f64());
-            ("tokens.age_p95_seconds", [lane.as_str()], p95)
+            [
+                ("tokens.followed", [lane.as_str()], Some(facts.tokens as f64)),
+                ("tokens.stale", [lane.as_str()], Some(facts.stale as f64)),
+                ("tokens.age_p95_seconds", [lane.as_str()], p95),
+            ]
         });
-        self.record(at, ages);
+        self.record(at, of_lanes.into_iter().flatten());
     }
 
     fn record_performance(&self) {
@@ -236,7 +249,10 @@ impl Monitor {
             ("api.p95_ms", millis(window.p95)),
             ("api.p99_ms", millis(window.p99)),
         ];
-        self.record(self.runtime.wall(), figures.map(|(name, value)| (name, [], value)));
+        let at = self.runtime.wall();
+        self.record(at, figures.map(|(name, value)| (name, [], value)));
+        let Resident { settings, samples, board, .. } = &*self.resident;
+        samples.put(self.author, series::of_tally(&settings.instance, &board.tally, at));
     }
 }
 

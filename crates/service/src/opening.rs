@@ -52,7 +52,7 @@ pub(crate) async fn restore<E>(
     board.stores.answered(StoreUse::TokenReads, clock.now());
     events.started(epoch, stored.len());
     sources.record(&events);
-    let breakers = BreakerLog::new(&events);
+    let breakers = BreakerLog::new(&events, &board.tally);
     let left = breakers::left(&*ports.breakers, runtime).await;
     let restore = Restore { settings, clock, caller: runtime, log: &breakers, left: &left };
     let disk = Disk::new(clock);

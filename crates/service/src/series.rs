@@ -8,6 +8,8 @@ use ttm_market::{Components, Mint, ScoreState};
 use ttm_perf::{Sample, SeriesKey};
 use ttm_schedule::RunOutcome;
 
+use crate::tally::Tally;
+
 mod catalogue;
 mod entry;
 
@@ -106,9 +108,13 @@ pub(super) fn of_run(
     outcome: &RunOutcome,
     at: Timestamp,
 ) -> Vec<Sample> {
+    let errors = [("api", outcome.failed.saturating_sub(outcome.broken)), ("service", outcome.broken)].map(
+        |(component, failed)| sample(instance, "run.errors", &[component, lane.as_str()], at, failed as f64),
+    );
     [
         ("run.duration_ms", took.as_secs_f64() * 1e3),
         ("run.attempted", outcome.attempted as f64),
+        ("run.processed", outcome.processed as f64),
         ("run.failed", outcome.failed as f64),
         ("run.stale", outcome.stale as f64),
         ("run.skipped", outcome.skipped as f64),
@@ -116,8 +122,48 @@ pub(super) fn of_run(
         ("run.deferred", outcome.deferred as f64),
     ]
     .into_iter()
-    .filter_map(|(name, value)| sample(instance, name, &[lane.as_str()], at, value))
+    .map(|(name, value)| sample(instance, name, &[lane.as_str()], at, value))
+    .chain(errors)
+    .flatten()
     .collect()
+}
+
+/// What times are written as: how many, their mean and the longest, by the first of the three.
+const TIMED: [[&str; 3]; 2] = [
+    ["api.endpoint_calls", "api.endpoint_mean_ms", "api.endpoint_max_ms"],
+    ["http.requests", "http.mean_ms", "http.max_ms"],
+];
+
+/// What has come together since it was last written.
+pub(super) fn of_tally(instance: &Instance, tally: &Tally, at: Timestamp) -> Vec<Sample> {
+    let of = |name: &str, labels: &[String], value: f64| {
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        sample(instance, name, &labels, at, value)
+    };
+    let counts =
+        tally.take_counts().into_iter().map(|((name, labels), count)| of(name, &labels, count as f64));
+    let times = tally.take_times().into_iter().flat_map(|((name, labels), times)| {
+        let names = TIMED.iter().find(|names| names[0] == name).expect("all times have their names");
+        let figures = [Some(times.count()), times.mean_ms(), times.max_ms()];
+        let known = names.iter().zip(figures).filter_map(|(name, figure)| Some((name, figure?)));
+        known.map(|(name, figure)| of(name, &labels, figure)).collect::<Vec<_>>()
+    });
+    counts.chain(times).flatten().collect()
+}
+
+/// What is known of a run once the next one begins: how long that took, and so at which rate it refreshed tokens.
+pub(super) fn of_interval(
+    instance: &Instance,
+    lane: Lane,
+    interval: std::time::Duration,
+    processed: u64,
+    at: Timestamp,
+) -> impl Iterator<Item = Sample> {
+    // Two starts at one moment have no rate.
+    let rate = processed as f64 * 60.0 / interval.as_secs_f64();
+    let samples = [("run.interval_ms", interval.as_secs_f64() * 1e3), ("run.tokens_per_minute", rate)]
+        .map(|(name, value)| sample(instance, name, &[lane.as_str()], at, value));
+    samples.into_iter().flatten()
 }
 
 #[cfg(test)]

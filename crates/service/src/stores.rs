@@ -2,6 +2,7 @@
 //! about another, so none can hide what is wrong with the next.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use ttm_kernel::{Moment, StoreError, StoreErrorKind};
 use super::gist::gist;
 use crate::databases::Databases;
 use crate::settings::{METRICS, STORE};
+use crate::tally::Tally;
 
 /// What a store is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +135,7 @@ const MOST_NAMED: usize = 20;
 pub(super) struct Stores {
     databases: Databases,
     states: Mutex<States>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -144,8 +147,8 @@ struct States {
 
 impl Stores {
     /// Nothing was used yet.
-    pub(super) fn new(databases: Databases) -> Self {
-        Self { databases, states: Mutex::default() }
+    pub(super) fn new(databases: Databases, tally: &Arc<Tally>) -> Self {
+        Self { databases, states: Mutex::default(), tally: tally.clone() }
     }
 
     /// It did what it was asked to.
@@ -165,6 +168,7 @@ impl Stores {
 
     /// It did not. One that is damaged is not tried again before an operator has looked.
     pub(super) fn failed(&self, what: StoreUse, error: &StoreError, now: Moment, wall: Timestamp) {
+        self.tally.count("resource.store_errors", &[&what.as_str().replace(' ', "-")], 1);
         let mut states = self.states.lock();
         let state = states.uses.entry(what).or_default();
         let (message, code, doing) = (error.said(), error.code(), error.doing());
@@ -341,7 +345,7 @@ mod tests {
     #[test]
     fn damage_to_a_history_of_its_own_leaves_the_state_alone_and_is_told_after_the_states_own() {
         let databases = Databases::Two { state: "sqlite://a".to_owned(), history: "sqlite://b".to_owned() };
-        let stores = Stores::new(databases.clone());
+        let stores = Stores::new(databases.clone(), &Arc::default());
         let ask = |what| stores.may_ask(what, at(1), Timestamp::UNIX_EPOCH);
         let damaged = |what, said: &'static str| {
             stores.failed(what, &StoreError::corrupt(said), at(1), Timestamp::UNIX_EPOCH);

@@ -46,6 +46,9 @@ pub(crate) struct Work {
     quality: DataQuality,
     /// The ids of the runs under way, for the log.
     runs: PerLane<Option<CorrelationId>>,
+    /// When the last run of each group began, and what it has refreshed if it has ended.
+    began: PerLane<Option<Moment>>,
+    processed: PerLane<u64>,
     requests: Requests,
     turn: Option<BoxFuture<'static, Result<Turn, GuardError<Infallible>>>>,
 }
@@ -78,6 +81,8 @@ impl Work {
             score_series: ScoreSeries::default(),
             quality: DataQuality::default(),
             runs: PerLane::default(),
+            began: PerLane::default(),
+            processed: PerLane::default(),
             requests: Requests::new(
                 author.incarnation,
                 resident.settings.request_hangs_after(),
@@ -225,11 +230,13 @@ impl Work {
                     let id = CorrelationId::draw(&*self.ids);
                     log::run_started(lane, id, missed);
                     self.runs[lane] = Some(id);
+                    self.record_interval(lane);
                 }
                 Effect::RunEnded { lane, took, outcome, run: _ } => {
                     let instance = &resident.settings.instance;
                     let at = self.runtime.wall();
                     samples.put(self.author, series::of_run(instance, lane, took, &outcome, at));
+                    self.processed[lane] = outcome.processed;
                     self.show_quality();
                     self.end_start(&outcome);
                     if let Some(id) = self.runs[lane].take() {
@@ -286,6 +293,16 @@ impl Work {
         }
     }
 
+    /// Writes what is known of the run before, now that the next one begins.
+    fn record_interval(&mut self, lane: Lane) {
+        let now = self.runtime.now();
+        let processed = std::mem::take(&mut self.processed[lane]);
+        let Some(before) = self.began[lane].replace(now) else { return };
+        let Resident { settings, samples, .. } = &*self.resident;
+        let (instance, at) = (&settings.instance, self.runtime.wall());
+        samples.put(self.author, series::of_interval(instance, lane, now - before, processed, at));
+    }
+
     /// The first run that shows how a lane is doing ends the start.
     fn end_start(&self, outcome: &RunOutcome) {
         if outcome.is_conclusive() {
@@ -296,15 +313,20 @@ impl Work {
     /// Counts what was found since the last look: each work begins with none, and the counters go on.
     fn show_quality(&mut self) {
         let before = std::mem::replace(&mut self.quality, self.machine.quality().clone());
-        let quality = &self.quality;
-        metrics::counter!("ttm_observations_missing_total").increment(quality.missing - before.missing);
-        metrics::counter!("ttm_numbers_unusable_total")
-            .increment(quality.unusable_numbers - before.unusable_numbers);
-        metrics::counter!("ttm_batches_suspicious_total")
-            .increment(quality.suspicious_batches - before.suspicious_batches);
+        let (quality, tally) = (&self.quality, &self.resident.board.tally);
+        let missing = quality.missing - before.missing;
+        let unusable = quality.unusable_numbers - before.unusable_numbers;
+        let suspicious = quality.suspicious_batches - before.suspicious_batches;
+        metrics::counter!("ttm_observations_missing_total").increment(missing);
+        metrics::counter!("ttm_numbers_unusable_total").increment(unusable);
+        metrics::counter!("ttm_batches_suspicious_total").increment(suspicious);
+        tally.count("api.tokens_missing", &[], missing);
+        tally.count("api.numbers_unusable", &[], unusable);
+        tally.count("api.batches_suspicious", &[], suspicious);
         for (reason, count) in quality.skipped.iter() {
-            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str())
-                .increment(count - before.skipped.count(reason));
+            let skipped = count - before.skipped.count(reason);
+            metrics::counter!("ttm_pairs_skipped_total", "reason" => reason.as_str()).increment(skipped);
+            tally.count("api.pairs_skipped", &[reason.as_str()], skipped);
         }
         metrics::gauge!("ttm_pool_lists_bytes").set(self.machine.list_bytes() as f64);
     }

@@ -56,7 +56,7 @@ impl HttpSurface {
         runtime: &Arc<dyn Runtime>,
         prometheus: PrometheusHandle,
     ) -> Self {
-        let (address, instance) = (bound.address(), instance.clone());
+        let (address, instance, served_by) = (bound.address(), instance.clone(), board.clone());
         let config = ApiConfig::new(address, settings.token.clone()).with_ack_links(ack_links(settings));
         let state = ApiState {
             health: board.clone(),
@@ -64,6 +64,7 @@ impl HttpSurface {
             stores: Arc::new(OnceLock::new()),
             controls: Arc::new(OnceLock::new()),
             own_series: Arc::new(move |asked| series::of_instance(asked, &instance)),
+            served: Arc::new(move |route, took| served_by.post_served(route, took)),
             event_kinds: ttm_service::EVENT_KINDS,
             runtime: runtime.clone(),
             metrics: Arc::new(move || {

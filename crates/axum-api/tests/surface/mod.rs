@@ -7,6 +7,7 @@ pub(crate) mod orders;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use ttm_kernel::StoreError;
 
 use async_trait::async_trait;
@@ -29,7 +30,7 @@ use ttm_perf::testing::{FakeEventStore, FakeMetricStore};
 use ttm_perf::{Appended, MetricStore, Point, RangeQuery, Sample, SeriesKey};
 use ttm_recovery::RecoveryControl;
 use ttm_recovery::testing::MockRecoveryControl;
-use ttm_testkit::ManualRuntime;
+use ttm_testkit::{ManualRuntime, Recorder};
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:8080";
 pub(crate) const PUBLIC: &str = "0.0.0.0:8080";
@@ -44,6 +45,7 @@ pub(crate) struct Surface {
     pub(crate) history: FakeMetricStore,
     pub(crate) events: FakeEventStore,
     pub(crate) breakers: Arc<FakeBreakerControl>,
+    pub(crate) served: Arc<Recorder<(String, Duration)>>,
     listen: SocketAddr,
     token: Option<String>,
     links: Option<AckLinks>,
@@ -65,6 +67,8 @@ impl Surface {
         let health = FakeHealthView::new(assess(&healthy_facts(), &Thresholds::default()));
         let (history, events) = (FakeMetricStore::new(), FakeEventStore::new());
         let breakers = Arc::new(FakeBreakerControl::new(BREAKERS, Timestamp::UNIX_EPOCH));
+        let served = Arc::new(Recorder::default());
+        let recorder = served.clone();
         let state = ApiState {
             health: Arc::new(health.clone()),
             tokens: Arc::new(Tokens::new(tokens)),
@@ -74,12 +78,13 @@ impl Surface {
                 None if asked.name().starts_with("resource.") => asked.with_label("instance", "fra1").ok(),
                 _ => None,
             }),
+            served: Arc::new(move |route, took| recorder.record((route.to_owned(), took))),
             event_kinds: &["breaker.changed", "service.started", "token.archived"],
             runtime: Arc::new(runtime.clone()),
             metrics: Arc::new(|| "ttm_uptime_seconds 1\n".to_owned()),
         };
         let listen = LOOPBACK.parse().expect("an address");
-        Self { runtime, health, history, events, breakers, listen, token: None, links: None, state }
+        Self { runtime, health, history, events, breakers, served, listen, token: None, links: None, state }
     }
 
     /// The same on another listener.

@@ -36,7 +36,7 @@ fn scene() -> Scene {
     let breaker = Arc::new(Breaker::new(PROFILES, settings.breaker.clone(), clock.entropy("breaker")));
     let guard =
         Guard::new(settings.profiles.clone(), breaker, settings.retry.clone(), clock.clone(), "guard");
-    let log = BreakerLog::new(&EventLog::new(&clock));
+    let log = BreakerLog::new(&EventLog::new(&clock), &board.tally);
     let caller = Caller::new(Arc::new(guard), &clock, "calls", &board, log).without_figures();
     let answers = Arc::<Mutex<VecDeque<Answer>>>::default();
     let script = answers.clone();

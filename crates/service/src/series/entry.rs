@@ -69,6 +69,8 @@ pub enum Unit {
 pub enum Kind {
     /// What is so at a time.
     Gauge,
+    /// How often something has happened since the value before.
+    Count,
     /// 1 each time that something happens.
     Event,
 }
@@ -80,6 +82,8 @@ pub enum Written {
     Score,
     /// When a run of the group ends.
     RunEnd,
+    /// When the next run of the group begins.
+    NextRun,
     /// With each health check.
     HealthCheck,
     /// With each sample of the resources.
